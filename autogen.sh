@@ -1,0 +1,11 @@
+#!/bin/sh
+# Make ./configure from configure.ac. Needs autoconf, automake, libtool and pkg-config.
+set -e
+cd "$(dirname "$0")"
+for tool in autoreconf:autoconf automake:automake libtoolize:libtool pkg-config:pkg-config; do
+    if ! command -v "${tool%%:*}" >/dev/null; then
+        echo "autogen.sh: ${tool%%:*} is missing: apt-get install ${tool##*:}" >&2
+        exit 1
+    fi
+done
+exec autoreconf --install --force --warnings=all "$@"

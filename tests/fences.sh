@@ -1,0 +1,77 @@
+#!/bin/sh
+# The fences: who may include what. Two rules, checked over the sources' #include lines.
+#
+# 1. One foreign library, one .c file, and none of its types in a header of ours.
+# 2. Includes point upstream along the data's way: a file includes ours only from earlier in its
+#    half's list. What flows back is a callback, set at wiring time.
+set -u
+cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
+
+wire="kc_wire"
+producer="$wire log conf job catalog placement supervisor main"
+camera="$wire log conf job decode pace colour jpeg sink camera"
+module="$wire kc_config kc_frame kc_hub kc_source kc_viewer kc_pump kc_mjpeg kc_cam kc_cameras kc_status mod_kafkacam"
+
+failed=0
+fail()
+{
+    echo "fences: $*" >&2
+    failed=1
+}
+
+# foreign NAME REGEXP FILE...: headers that match REGEXP are included by these files alone.
+foreign()
+{
+    library=$1 regexp=$2
+    shift 2
+    for file in $(grep -lE "^#include <($regexp)" wire/*.[ch] producer/*.[ch] mod_kafkacam/*.[ch]); do
+        case " $* " in
+        *" $file "*) ;;
+        *) fail "$file includes $library, which is for $* alone" ;;
+        esac
+    done
+}
+
+foreign MariaDB 'mysql|mariadb' producer/catalog.c
+foreign FFmpeg 'libav(format|codec|util)/|libswscale/' producer/decode.c
+foreign TurboJPEG 'turbojpeg' producer/jpeg.c mod_kafkacam/kc_notice.c
+foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
+foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $(ls mod_kafkacam/*.[ch])
+foreign httpd 'httpd|http_|ap_|util_filter|mod_' \
+    $(ls mod_kafkacam/*.[ch] | grep -vE '/kc_(frame|hub|mjpeg)\.')
+
+# ordered DIRECTORY LIST...: each file of the list includes only itself and what stands before it.
+ordered()
+{
+    directory=$1
+    shift
+    before=
+    for noun in "$@"; do
+        before="$before $noun"
+        for file in "$directory/$noun.c" "$directory/$noun.h"; do
+            [ -f "$file" ] || continue
+            for header in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file"); do
+                case " $before config " in
+                *" $header "*) ;;
+                *) fail "$file includes $header.h, which is not upstream of it" ;;
+                esac
+            done
+        done
+    done
+}
+
+ordered producer $producer
+ordered producer $camera
+ordered mod_kafkacam $module
+
+# Nothing outside the lists: a new noun gets its place.
+for file in producer/*.[ch]; do
+    noun=$(basename "${file%.[ch]}")
+    case " $producer $camera " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
+done
+for file in mod_kafkacam/*.[ch]; do
+    noun=$(basename "${file%.[ch]}")
+    case " $module " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
+done
+
+exit $failed

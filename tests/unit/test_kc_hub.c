@@ -1,0 +1,182 @@
+#include "unit.h"
+#include "kc_hub.h"
+
+#include <stdlib.h>
+#include <apr_general.h>
+
+static apr_pool_t *pool;
+static kc_hub_t *hub;
+
+typedef struct {
+    int told;
+    apr_uint32_t cam;
+    int wanted;
+} witness_t;
+
+static int make_hub(void **state)
+{
+    apr_pool_create(&pool, NULL);
+    return kc_hub_create(&hub, 4, pool) != APR_SUCCESS;
+}
+
+static int end_hub(void **state)
+{
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+static void publish(kc_frame_kind_t kind, apr_uint32_t cam, char mark)
+{
+    kc_frame_t *frame = kc_frame_create(kind, cam, 1);
+
+    frame->data[0] = mark;
+    assert_int_equal(kc_hub_publish(hub, frame), APR_SUCCESS);
+}
+
+static apr_uint64_t expect_newest(apr_uint32_t cam, kc_frame_kind_t kind, apr_uint64_t after,
+                                  char mark)
+{
+    kc_frame_t *frame = kc_hub_newest(hub, cam, kind, after);
+    apr_uint64_t number;
+
+    assert_non_null(frame);
+    assert_int_equal(frame->data[0], mark);
+    number = frame->number;
+    kc_frame_unref(frame);
+    return number;
+}
+
+static void count_notify(void *baton, apr_uint32_t cam)
+{
+    witness_t *witness = baton;
+
+    witness->told++;
+    witness->cam = cam;
+}
+
+static void count_demand(void *baton, apr_uint32_t cam, int wanted)
+{
+    witness_t *witness = baton;
+
+    witness->told++;
+    witness->cam = cam;
+    witness->wanted = wanted;
+}
+
+static void hub_gives_a_late_viewer_only_the_newest_frame(void **state)
+{
+    apr_uint64_t number;
+
+    assert_null(kc_hub_newest(hub, 1, KC_FRAME_PICTURE, 0));
+    publish(KC_FRAME_PICTURE, 1, 'a');
+    publish(KC_FRAME_PICTURE, 1, 'b');
+    publish(KC_FRAME_PICTURE, 1, 'c');
+    number = expect_newest(1, KC_FRAME_PICTURE, 0, 'c');
+    assert_null(kc_hub_newest(hub, 1, KC_FRAME_PICTURE, number));
+    assert_null(kc_hub_newest(hub, 2, KC_FRAME_PICTURE, 0));
+}
+
+static void a_frame_outlives_its_replacement_while_somebody_sends_it(void **state)
+{
+    kc_frame_t *held;
+
+    publish(KC_FRAME_PICTURE, 1, 'a');
+    held = kc_hub_newest(hub, 1, KC_FRAME_PICTURE, 0);
+    publish(KC_FRAME_PICTURE, 1, 'b');
+    assert_int_equal(held->data[0], 'a');
+    kc_frame_unref(held);
+}
+
+static void a_picture_ends_the_notice_and_a_state_does_not(void **state)
+{
+    publish(KC_FRAME_NOTICE, 1, 'n');
+    publish(KC_FRAME_STATE, 1, 's');
+    expect_newest(1, KC_FRAME_NOTICE, 0, 'n');
+    publish(KC_FRAME_PICTURE, 1, 'p');
+    assert_null(kc_hub_newest(hub, 1, KC_FRAME_NOTICE, 0));
+    expect_newest(1, KC_FRAME_STATE, 0, 's');
+    publish(KC_FRAME_NOTICE, 1, 'm');
+    kc_hub_retract_notice(hub, 1);
+    assert_null(kc_hub_newest(hub, 1, KC_FRAME_NOTICE, 0));
+}
+
+static void numbers_rise_even_after_forgetting(void **state)
+{
+    apr_uint64_t before, after;
+
+    publish(KC_FRAME_PICTURE, 1, 'a');
+    before = expect_newest(1, KC_FRAME_PICTURE, 0, 'a');
+    kc_hub_forget(hub, 1);
+    assert_null(kc_hub_newest(hub, 1, KC_FRAME_PICTURE, 0));
+    publish(KC_FRAME_PICTURE, 1, 'b');
+    after = expect_newest(1, KC_FRAME_PICTURE, before, 'b');
+    assert_true(after > before);
+}
+
+static void a_watch_is_told_of_its_camera_until_it_is_taken_back(void **state)
+{
+    witness_t witness = { 0, 0, 0 };
+    kc_hub_watch_t watch = { .notify = count_notify, .baton = &witness };
+
+    assert_int_equal(kc_hub_watch(hub, 3, &watch), APR_SUCCESS);
+    publish(KC_FRAME_PICTURE, 2, 'a');
+    assert_int_equal(witness.told, 0);
+    publish(KC_FRAME_PICTURE, 3, 'a');
+    assert_int_equal(witness.told, 1);
+    assert_int_equal(witness.cam, 3);
+    kc_hub_unwatch(hub, 3, &watch);
+    publish(KC_FRAME_PICTURE, 3, 'b');
+    assert_int_equal(witness.told, 1);
+}
+
+static void only_the_first_and_the_last_watch_change_the_demand(void **state)
+{
+    witness_t ignored = { 0, 0, 0 };
+    witness_t demand = { 0, 0, 0 };
+    kc_hub_watch_t one = { .notify = count_notify, .baton = &ignored };
+    kc_hub_watch_t two = { .notify = count_notify, .baton = &ignored };
+
+    kc_hub_on_demand(hub, count_demand, &demand);
+    kc_hub_watch(hub, 2, &one);
+    assert_int_equal(demand.told, 1);
+    assert_int_equal(demand.wanted, 1);
+    kc_hub_watch(hub, 2, &two);
+    kc_hub_unwatch(hub, 2, &one);
+    assert_int_equal(demand.told, 1);
+    kc_hub_unwatch(hub, 2, &two);
+    assert_int_equal(demand.told, 2);
+    assert_int_equal(demand.wanted, 0);
+    assert_int_equal(demand.cam, 2);
+}
+
+static void cameras_past_the_end_are_refused(void **state)
+{
+    witness_t ignored = { 0, 0, 0 };
+    kc_hub_watch_t watch = { .notify = count_notify, .baton = &ignored };
+
+    assert_int_equal(kc_hub_publish(hub, kc_frame_create(KC_FRAME_PICTURE, 4, 1)), APR_NOTFOUND);
+    assert_int_equal(kc_hub_watch(hub, 4, &watch), APR_NOTFOUND);
+    assert_null(kc_hub_newest(hub, 4, KC_FRAME_PICTURE, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(hub_gives_a_late_viewer_only_the_newest_frame, make_hub,
+                                        end_hub),
+        cmocka_unit_test_setup_teardown(a_frame_outlives_its_replacement_while_somebody_sends_it,
+                                        make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(a_picture_ends_the_notice_and_a_state_does_not, make_hub,
+                                        end_hub),
+        cmocka_unit_test_setup_teardown(numbers_rise_even_after_forgetting, make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(a_watch_is_told_of_its_camera_until_it_is_taken_back,
+                                        make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(only_the_first_and_the_last_watch_change_the_demand,
+                                        make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(cameras_past_the_end_are_refused, make_hub, end_hub),
+    };
+
+    apr_initialize();
+    atexit(apr_terminate);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
