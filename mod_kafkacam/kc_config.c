@@ -1,0 +1,444 @@
+#include "kc_config.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <ap_expr.h>
+#include <ap_mpm.h>
+#include <apr_lib.h>
+#include <apr_network_io.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include "kc_wire.h"
+
+extern module AP_MODULE_DECLARE_DATA kafkacam_module;
+
+/* As written, until kc_config_finish(). */
+#define UNSET (-1)
+
+#define NONE "none"
+
+static kc_config_check_fn *check_property;
+
+/* What a directive with one number or one time means: where it goes and what it may be. */
+typedef struct {
+    size_t offset;
+    apr_int64_t min;
+    apr_int64_t max;
+    apr_int64_t initial;
+    int whole_server;
+} range_t;
+
+#define SECONDS(n) ((apr_int64_t)(n) * APR_USEC_PER_SEC)
+#define TIME(field, min, max, initial) \
+    { offsetof(kc_config_t, field), SECONDS(min), SECONDS(max), SECONDS(initial), 0 }
+#define NUMBER(field, min, max, initial, whole_server) \
+    { offsetof(kc_config_t, field), min, max, initial, whole_server }
+
+static const range_t time_ranges[] = {
+    TIME(idle, 0, 86400, 30),
+    TIME(stale_after, 1, 86400, 10),
+    TIME(stall_timeout, 1, 3600, 30),
+    TIME(recheck, 0, 86400, 60),
+};
+enum { IDLE, STALE_AFTER, STALL_TIMEOUT, RECHECK, TIMES };
+
+static const range_t number_ranges[] = {
+    NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
+    NUMBER(max_viewers, 1, 1000000, 10000, 1),
+    NUMBER(max_blocking_viewers, 0, 100000, 0, 1), /* its default depends on the MPM */
+    NUMBER(max_viewers_per_client, 0, 1000000, 0, 1),
+    NUMBER(pump_threads, 0, 64, 0, 1),
+};
+enum { MAX_CAMERAS, MAX_VIEWERS, MAX_BLOCKING, MAX_PER_CLIENT, PUMP_THREADS, NUMBERS };
+
+static apr_interval_time_t *time_at(kc_config_t *config, const range_t *range)
+{
+    return (apr_interval_time_t *)((char *)config + range->offset);
+}
+
+static int *number_at(kc_config_t *config, const range_t *range)
+{
+    return (int *)((char *)config + range->offset);
+}
+
+kc_config_t *kc_config_get(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &kafkacam_module);
+}
+
+static const char *refuse_in_vhost(cmd_parms *cmd)
+{
+    return cmd->server->is_virtual
+               ? apr_psprintf(cmd->pool,
+                              "%s counts for the whole server: put it outside of <VirtualHost>",
+                              cmd->cmd->name)
+               : NULL;
+}
+
+static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const range_t *range = cmd->info;
+    apr_interval_time_t value;
+
+    if (ap_timeout_parameter_parse(arg, &value, "s") != APR_SUCCESS || value < range->min
+        || value > range->max) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not a time of %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                            " seconds (write 30, 30s, 500ms, 5min, 1h)",
+                            cmd->cmd->name, arg, apr_time_sec(range->min),
+                            apr_time_sec(range->max));
+    }
+    *time_at(kc_config_get(cmd->server), range) = value;
+    return NULL;
+}
+
+static const char *set_number(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const range_t *range = cmd->info;
+    uint64_t value;
+
+    if (range->whole_server && refuse_in_vhost(cmd)) {
+        return refuse_in_vhost(cmd);
+    }
+    if (kc_wire_number_parse(&value, arg, strlen(arg), (uint64_t)range->max)
+        || (apr_int64_t)value < range->min) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not a number from %" APR_INT64_T_FMT
+                            " to %" APR_INT64_T_FMT,
+                            cmd->cmd->name, arg, range->min, range->max);
+    }
+    *number_at(kc_config_get(cmd->server), range) = (int)value;
+    return NULL;
+}
+
+/* Kafka's own rule for topic names. */
+static int is_topic(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    return strspn(name, allowed) == strlen(name) && *name && strlen(name) <= 249
+           && strcmp(name, ".") && strcmp(name, "..");
+}
+
+static const char *set_topic(cmd_parms *cmd, void *dir, const char *arg)
+{
+    size_t offset = (size_t)(apr_uintptr_t)cmd->info;
+    int is_video = offset == offsetof(kc_config_t, topic);
+
+    if (!is_topic(arg) || (is_video && !strcmp(arg, NONE))) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not the name of a Kafka topic (letters, digits, \".\", "
+                            "\"_\" and \"-\", at most 249%s)",
+                            cmd->cmd->name, arg, is_video ? "" : "; \"none\" for no such topic");
+    }
+    *(const char **)((char *)kc_config_get(cmd->server) + offset) = arg;
+    return NULL;
+}
+
+/* One HOST:PORT, "PLAINTEXT://" and the like may stand before it. NULL or what is wrong. */
+static const char *check_broker(const char *text, apr_pool_t *pool)
+{
+    const char *address = strstr(text, "://");
+    char *host, *scope;
+    apr_port_t port;
+
+    address = address ? address + 3 : text;
+    if (!*address) {
+        return "there is an empty name in the list";
+    }
+    if (apr_parse_addr_port(&host, &scope, &port, address, pool) != APR_SUCCESS || !host) {
+        return apr_psprintf(pool, "\"%s\" is not HOST or HOST:PORT", text);
+    }
+    if (strpbrk(host, " \t/@?#\"'") || (strchr(host, ':') && address[0] != '[')) {
+        return apr_psprintf(pool, "\"%s\" is not HOST or HOST:PORT", text);
+    }
+    return NULL;
+}
+
+static const char *set_brokers(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *rest = arg;
+    const char *why = *arg ? NULL : "it is empty";
+
+    while (!why && rest) {
+        const char *comma = strchr(rest, ',');
+        const char *one = comma ? apr_pstrmemdup(cmd->temp_pool, rest, (apr_size_t)(comma - rest))
+                                : rest;
+
+        why = check_broker(one, cmd->temp_pool);
+        rest = comma ? comma + 1 : NULL;
+    }
+    if (why) {
+        return apr_psprintf(cmd->pool, "%s: %s (write kafka1.example.org:9092,kafka2.example.org:9092)",
+                            cmd->cmd->name, why);
+    }
+    kc_config_get(cmd->server)->brokers = arg;
+    return NULL;
+}
+
+static const char *set_path(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_size_t size = strlen(arg);
+
+    if (arg[0] != '/' || arg[1] == '/' || strpbrk(arg, "?#% ")) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not a path that starts with one slash, like /cam: write the one of "
+                            "the <Location> that has SetHandler kafkacam-cam",
+                            cmd->cmd->name, arg);
+    }
+    while (size && arg[size - 1] == '/') {
+        size--;
+    }
+    kc_config_get(cmd->server)->path = apr_pstrmemdup(cmd->pool, arg, size);
+    return NULL;
+}
+
+int kc_config_property_is_secret(const char *name)
+{
+    /* Names, not a list of those known today: a new one with a password in it is not shown. */
+    static const char *const marks[] = { "password", "secret", "passphrase", "key", "token",
+                                         "sasl.", "credential", "jaas", "pem" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (ap_strcasestr(name, marks[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Properties whose value the module needs to be its own, and the directive that sets it. */
+static const char *check_reserved(cmd_parms *cmd, const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *instead;
+    } reserved[] = {
+        { "bootstrap.servers", "KafkaCamBrokers sets it" },
+        { "metadata.broker.list", "KafkaCamBrokers sets it" },
+        { "group.id", "the module reads without a consumer group" },
+        { "enable.auto.commit", "the module reads without a consumer group" },
+        { "auto.commit.enable", "the module reads without a consumer group" },
+        { "auto.offset.reset", "live pictures start at the newest one" },
+        { "enable.auto.offset.store", "the module reads without a consumer group" },
+        { "enable.partition.eof", "the module depends on it" },
+        { "log.queue", "the module depends on it" },
+        { "allow.auto.create.topics", "a reader makes no topics" },
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (!strcmp(name, reserved[i].name)) {
+            return apr_psprintf(cmd->pool, "%s: %s is not for you to set: %s", cmd->cmd->name, name,
+                                reserved[i].instead);
+        }
+    }
+    return NULL;
+}
+
+static const char *set_property(cmd_parms *cmd, void *dir, const char *name, const char *value)
+{
+    kc_config_t *config = kc_config_get(cmd->server);
+    const char *why = check_reserved(cmd, name);
+    kc_property_t *property;
+
+    if (!why && check_property) {
+        why = check_property(name, value, cmd->pool);
+        if (why) {
+            why = apr_psprintf(cmd->pool, "%s %s: %s", cmd->cmd->name, name, why);
+        }
+    }
+    if (why) {
+        return why;
+    }
+    property = apr_array_push(config->properties);
+    property->name = name;
+    property->value = value;
+    return NULL;
+}
+
+void kc_config_on_property(kc_config_check_fn *check)
+{
+    check_property = check;
+}
+
+#define TOPIC_OFFSET(field) ((void *)(apr_uintptr_t)offsetof(kc_config_t, field))
+#define TEXT(name, set, field, help) AP_INIT_TAKE1(name, set, TOPIC_OFFSET(field), RSRC_CONF, help)
+#define RANGE(name, set, range, help) AP_INIT_TAKE1(name, set, (void *)&(range), RSRC_CONF, help)
+
+const command_rec kc_config_commands[] = {
+    TEXT("KafkaCamBrokers", set_brokers, brokers,
+         "Kafka brokers to ask first: HOST:PORT[,HOST:PORT...]"),
+    TEXT("KafkaCamTopic", set_topic, topic, "topic of the pictures, default video"),
+    TEXT("KafkaCamStatusTopic", set_topic, status_topic,
+         "topic of the cameras' states, default TOPIC.status, or none"),
+    TEXT("KafkaCamSmallTopic", set_topic, small_topic,
+         "topic of the small pictures, default TOPIC.small, or none"),
+    AP_INIT_TAKE2("KafkaCamProperty", set_property, NULL, RSRC_CONF,
+                  "a librdkafka property for the consumer: NAME VALUE"),
+    TEXT("KafkaCamPath", set_path, path, "where single cameras are served, default /cam"),
+    RANGE("KafkaCamIdle", set_time, time_ranges[IDLE],
+          "how long a camera is fetched after its last viewer left, default 30s"),
+    RANGE("KafkaCamStaleAfter", set_time, time_ranges[STALE_AFTER],
+          "a camera without a picture for so long is offline, default 10s"),
+    RANGE("KafkaCamStallTimeout", set_time, time_ranges[STALL_TIMEOUT],
+          "a client that reads nothing for so long is cut, default 30s"),
+    RANGE("KafkaCamRecheck", set_time, time_ranges[RECHECK],
+          "how often an open stream's permission is asked again, default 60s, 0 for never"),
+    RANGE("KafkaCamMaxCameras", set_number, number_ranges[MAX_CAMERAS],
+          "camera numbers are below this, default 1000"),
+    RANGE("KafkaCamMaxViewers", set_number, number_ranges[MAX_VIEWERS],
+          "open streams of the whole server, default 10000"),
+    RANGE("KafkaCamMaxBlockingViewers", set_number, number_ranges[MAX_BLOCKING],
+          "open streams that hold a worker thread, per child, default a quarter of ThreadsPerChild"),
+    RANGE("KafkaCamMaxViewersPerClient", set_number, number_ranges[MAX_PER_CLIENT],
+          "open streams of one client address, default 0: no limit"),
+    RANGE("KafkaCamPumpThreads", set_number, number_ranges[PUMP_THREADS],
+          "threads per child that send, default 0: one for each 4 processors"),
+    { NULL }
+};
+
+void *kc_config_create(apr_pool_t *pool, server_rec *s)
+{
+    kc_config_t *config = apr_pcalloc(pool, sizeof(*config));
+    int i;
+
+    for (i = 0; i < TIMES; i++) {
+        *time_at(config, &time_ranges[i]) = UNSET;
+    }
+    for (i = 0; i < NUMBERS; i++) {
+        *number_at(config, &number_ranges[i]) = UNSET;
+    }
+    config->properties = apr_array_make(pool, 4, sizeof(kc_property_t));
+    return config;
+}
+
+void *kc_config_merge(apr_pool_t *pool, void *base_config, void *add_config)
+{
+    kc_config_t *base = base_config;
+    kc_config_t *add = add_config;
+    kc_config_t *config = apr_pmemdup(pool, add, sizeof(*add));
+    int i;
+
+    for (i = 0; i < TIMES; i++) {
+        if (*time_at(add, &time_ranges[i]) == UNSET) {
+            *time_at(config, &time_ranges[i]) = *time_at(base, &time_ranges[i]);
+        }
+    }
+    for (i = 0; i < NUMBERS; i++) {
+        if (*number_at(add, &number_ranges[i]) == UNSET) {
+            *number_at(config, &number_ranges[i]) = *number_at(base, &number_ranges[i]);
+        }
+    }
+    config->brokers = add->brokers ? add->brokers : base->brokers;
+    config->path = add->path ? add->path : base->path;
+    if (!add->topic) {
+        /* Another topic has another topic's status: the main server's only goes with its video. */
+        config->topic = base->topic;
+        config->status_topic = add->status_topic ? add->status_topic : base->status_topic;
+        config->small_topic = add->small_topic ? add->small_topic : base->small_topic;
+    }
+    config->properties = apr_array_append(pool, base->properties, add->properties);
+    return config;
+}
+
+static const char *finish_topic(const char *said, const char *topic, const char *suffix,
+                                apr_pool_t *pool)
+{
+    if (!said) {
+        return apr_pstrcat(pool, topic, suffix, NULL);
+    }
+    return strcmp(said, NONE) ? said : NULL;
+}
+
+static int default_blocking(void)
+{
+    int threads = 1;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    return threads >= 8 ? threads / 4 : 1;
+}
+
+void kc_config_finish(server_rec *main_server)
+{
+    apr_pool_t *pool = main_server->process->pconf;
+    server_rec *s;
+    int i;
+
+    for (s = main_server; s; s = s->next) {
+        kc_config_t *config = kc_config_get(s);
+
+        for (i = 0; i < TIMES; i++) {
+            if (*time_at(config, &time_ranges[i]) == UNSET) {
+                *time_at(config, &time_ranges[i]) = time_ranges[i].initial;
+            }
+        }
+        for (i = 0; i < NUMBERS; i++) {
+            if (*number_at(config, &number_ranges[i]) == UNSET) {
+                *number_at(config, &number_ranges[i]) =
+                    i == MAX_BLOCKING ? default_blocking() : (int)number_ranges[i].initial;
+            }
+        }
+        config->topic = config->topic ? config->topic : KC_WIRE_TOPIC;
+        config->status_topic = finish_topic(config->status_topic, config->topic, ".status", pool);
+        config->small_topic = finish_topic(config->small_topic, config->topic, ".small", pool);
+        config->path = config->path ? config->path : "/cam";
+    }
+}
+
+/* The length of the Location's path without a slash at its end if uri is at or below it, else -1. */
+static apr_ssize_t location_covers(const core_dir_config *location, const char *uri)
+{
+    apr_size_t size;
+
+    if (!location->d || location->d_is_fnmatch || location->r) {
+        return -1;
+    }
+    size = strlen(location->d);
+    while (size && location->d[size - 1] == '/') {
+        size--;
+    }
+    if (strncmp(uri, location->d, size) || (uri[size] && uri[size] != '/')) {
+        return -1;
+    }
+    return (apr_ssize_t)size;
+}
+
+static int location_sets_handler(request_rec *r, const core_dir_config *location)
+{
+    const char *handler = location->handler;
+    const char *error = NULL;
+
+    if (location->expr_handler) {
+        handler = ap_expr_str_exec(r, location->expr_handler, &error);
+    }
+    return !error && handler && !strcmp(handler, r->handler);
+}
+
+/* The module's own per-directory configuration cannot tell: httpd makes one only where one of the
+ * module's directives stands, and a <Location "/cam/3"> with nothing but "Require" inside would
+ * take the outer one's place. So the Locations that really give this request its handler are
+ * looked at; there are one or two whose path fits. */
+const char *kc_config_tail(request_rec *r, const char **base)
+{
+    core_server_config *core = ap_get_core_module_config(r->server->module_config);
+    ap_conf_vector_t **locations = (ap_conf_vector_t **)core->sec_url->elts;
+    apr_ssize_t longest = -1;
+    int i;
+
+    for (i = 0; i < core->sec_url->nelts; i++) {
+        core_dir_config *location = ap_get_core_module_config(locations[i]);
+        apr_ssize_t size = location_covers(location, r->uri);
+
+        if (size > longest && location_sets_handler(r, location)) {
+            longest = size;
+        }
+    }
+    if (longest < 0) {
+        return NULL;
+    }
+    *base = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)longest);
+    return r->uri + longest;
+}

@@ -1,0 +1,62 @@
+/* What the whole server counts, in shared memory: a slot for each child, so that the status page
+ * shows all of them whichever child answers.
+ *
+ * Counters never fall: a child that ends leaves its counts behind. Gauges (how many now) go with
+ * the child, if it crashed too. The memory stays over graceful restarts, when children of the old
+ * and the new configuration run side by side. */
+#ifndef KC_COUNTERS_H
+#define KC_COUNTERS_H
+
+#include <httpd.h>
+#include <apr_time.h>
+
+typedef enum {
+    /* Gauges */
+    KC_COUNTER_VIEWERS,          /* open streams */
+    KC_COUNTER_BLOCKING_VIEWERS, /* those that hold a worker thread */
+    KC_COUNTER_PENDING_POOLS,    /* ended connections whose memory waits for the worker */
+    KC_COUNTER_PARTITIONS,       /* partitions being fetched */
+    KC_COUNTER_GAUGES,
+    /* Counters */
+    KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,
+    KC_COUNTER_VIEWERS_REFUSED,  /* 503: a limit */
+    KC_COUNTER_VIEWERS_STALLED,  /* cut: read nothing for KafkaCamStallTimeout */
+    KC_COUNTER_FRAMES_SENT,
+    KC_COUNTER_FRAMES_SKIPPED,   /* a newer one was there first */
+    KC_COUNTER_BYTES_SENT,
+    KC_COUNTER_FRAMES_RECEIVED,
+    KC_COUNTER_BYTES_RECEIVED,
+    KC_COUNTER_FRAMES_OUTDATED,  /* dropped: epoch below one that was seen */
+    KC_COUNTER_FRAMES_BROKEN,    /* dropped: no JPEG, or too large */
+    KC_COUNTER_NOTICES,          /* "offline since" pictures made */
+    KC_COUNTER_STATUS_BROKEN,    /* status records that made no sense */
+    KC_COUNTERS
+} kc_counter_t;
+
+/* Add to this child's count; a gauge may get a negative delta. Any thread, never waits. */
+void kc_counters_add(kc_counter_t counter, apr_int64_t delta);
+
+/* Of all children that live, and for counters of all there ever were since httpd's start. */
+apr_int64_t kc_counters_sum(kc_counter_t counter);
+
+/* Of this child. */
+apr_int64_t kc_counters_own(kc_counter_t counter);
+
+/* "viewers_begun", and a sentence that explains it. */
+const char *kc_counters_name(kc_counter_t counter);
+const char *kc_counters_help(kc_counter_t counter);
+
+/* When httpd was started (not reloaded), and how many children have a slot now. */
+apr_time_t kc_counters_since(void);
+int kc_counters_children(void);
+
+/* The memory itself: in post_config, in the parent. Keeps what an earlier call made. */
+apr_status_t kc_counters_create(server_rec *s);
+
+/* Take a slot for this child; in child_init. It is given back when pchild goes. */
+void kc_counters_join(apr_pool_t *pchild, server_rec *s);
+
+/* A child is gone, however it ended; in the parent. */
+void kc_counters_leave(pid_t pid);
+
+#endif
