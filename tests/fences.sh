@@ -8,7 +8,7 @@ set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
-producer="$wire mem log conf job catalog placement supervisor main"
+producer="$wire mem log job conf catalog placement supervisor main"
 camera="$wire mem log conf job decode pace colour jpeg sink camera"
 module="$wire kc_config kc_counters kc_frame kc_hub kc_notice kc_state kc_source kc_viewer kc_pump kc_mjpeg kc_cam kc_cameras kc_status mod_kafkacam"
 
@@ -33,6 +33,7 @@ foreign()
 }
 
 foreign MariaDB 'mysql|mariadb' producer/catalog.c
+foreign inih 'ini\.h' producer/conf.c
 foreign FFmpeg 'libav(format|codec|util)/|libswscale/' producer/decode.c
 foreign TurboJPEG 'turbojpeg' producer/jpeg.c mod_kafkacam/kc_notice.c
 foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
