@@ -9,7 +9,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
 producer="$wire mem log job conf catalog placement supervisor main"
-camera="$wire mem log conf job decode pace colour jpeg sink camera"
+camera="$wire mem log job conf decode pace colour jpeg sink camera"
 module="$wire kc_config kc_counters kc_frame kc_hub kc_notice kc_state kc_source kc_viewer kc_pump kc_mjpeg kc_cam kc_cameras kc_status mod_kafkacam"
 
 failed=0
