@@ -353,12 +353,16 @@ static const char *finish_topic(const char *said, const char *topic, const char 
     return strcmp(said, NONE) ? said : NULL;
 }
 
+/* A quarter of a child's threads, or of the children where each is one worker. */
 static int default_blocking(void)
 {
-    int threads = 1;
+    int threaded = AP_MPMQ_NOT_SUPPORTED;
+    int workers = 1;
 
-    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    return threads >= 8 ? threads / 4 : 1;
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
+    ap_mpm_query(threaded == AP_MPMQ_NOT_SUPPORTED ? AP_MPMQ_MAX_DAEMONS : AP_MPMQ_MAX_THREADS,
+                 &workers);
+    return workers >= 8 ? workers / 4 : 1;
 }
 
 void kc_config_finish(server_rec *main_server)

@@ -6,6 +6,7 @@ typedef struct {
     apr_thread_mutex_t *lock;            /* guards everything below */
     kc_frame_t *newest[KC_FRAME_KINDS];  /* our references, NULL before the first */
     apr_uint64_t number;                 /* of the last frame of any kind */
+    apr_uint64_t nth[KC_FRAME_KINDS];    /* how many of each kind there were */
     APR_RING_HEAD(kc_watches_t, kc_hub_watch_t) watches;
 } slot_t;
 
@@ -76,6 +77,7 @@ apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
     slot = &hub->slots[frame->cam];
     apr_thread_mutex_lock(slot->lock);
     frame->number = ++slot->number;
+    frame->nth = ++slot->nth[frame->kind];
     old = slot->newest[frame->kind];
     slot->newest[frame->kind] = frame;
     if (frame->kind == KC_FRAME_PICTURE) {
@@ -104,6 +106,25 @@ kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
     frame = hub->slots[cam].newest[kind];
     frame = frame && frame->number > after ? kc_frame_ref(frame) : NULL;
     apr_thread_mutex_unlock(hub->slots[cam].lock);
+    return frame;
+}
+
+kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after)
+{
+    kc_frame_t *frame;
+    slot_t *slot;
+
+    if (cam >= hub->cams) {
+        return NULL;
+    }
+    slot = &hub->slots[cam];
+    apr_thread_mutex_lock(slot->lock);
+    frame = slot->newest[KC_FRAME_NOTICE];
+    if (!frame) {
+        frame = slot->newest[KC_FRAME_PICTURE];
+    }
+    frame = frame && frame->number > after ? kc_frame_ref(frame) : NULL;
+    apr_thread_mutex_unlock(slot->lock);
     return frame;
 }
 

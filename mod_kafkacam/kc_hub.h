@@ -50,6 +50,11 @@ apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame);
 kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
                           apr_uint64_t after);
 
+/* What a viewer of cam alone looks at: the notice while there is one, else the newest picture; NULL
+ * if its number is not above after. So a notice is never followed by the old picture it replaced.
+ * Any thread. You own one reference. */
+kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after);
+
 /* Forget the notice of cam, if there is one: what it says is no longer true. */
 void kc_hub_retract_notice(kc_hub_t *hub, apr_uint32_t cam);
 

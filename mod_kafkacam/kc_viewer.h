@@ -3,12 +3,15 @@
  * follows; whatever was in between is skipped and counted.
  *
  * Handlers know only kc_viewer_serve(). Whether a pump or this worker thread sends is its
- * business. */
+ * business; the two senders use what stands below it. */
 #ifndef KC_VIEWER_H
 #define KC_VIEWER_H
 
 #include <httpd.h>
+#include "kc_config.h"
 #include "kc_hub.h"
+#include "kc_mjpeg.h"
+#include "kc_choice.h"
 
 typedef enum {
     KC_VIEWER_MJPEG,      /* multipart/x-mixed-replace with constant part headers: one camera */
@@ -33,5 +36,46 @@ typedef struct {
  * thread owns r and its connection from now on, touch nothing. Else an HTTP status with nothing
  * sent yet: 503 past a limit (Retry-After is set). */
 int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec);
+
+/* The rest is for the senders. A viewer belongs to one thread at a time: the worker, then its sender. */
+typedef struct {
+    request_rec *r;
+    const kc_config_t *config;
+    kc_viewer_form_t form;
+    kc_hub_t *hub;
+    kc_choice_t *choice;
+    int (*may_see)(request_rec *r, apr_uint32_t cam);
+    kc_mjpeg_part_t part; /* on its way; empty between two frames */
+    apr_time_t moved;     /* when the line last took something, or the stream began */
+    apr_time_t checked;   /* when may_see was last asked */
+    apr_uint64_t frames;  /* pictures that are out completely */
+    apr_uint64_t skipped; /* of the choice's count, what the counters know already */
+} kc_viewer_t;
+
+/* A sender takes an admitted viewer: OK, SUSPENDED or a status as above, or DECLINED: not one for
+ * me. Tried in this order; set while hooks are registered. */
+typedef int kc_viewer_sender_fn(kc_viewer_t *viewer);
+void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking);
+
+/* Make the next part, if there is one to send now: 1 or 0. The last one must be out. */
+int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now);
+
+/* When to call kc_viewer_next() again though the hub says nothing, after it returned 0. */
+apr_time_t kc_viewer_due(const kc_viewer_t *viewer);
+
+/* The line took size more bytes of the part. */
+void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now);
+
+/* The line takes nothing, and has not for KafkaCamStallTimeout. */
+int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now);
+
+/* Ask may_see again if it is time. 0: nothing is left that this client may see. */
+int kc_viewer_recheck(kc_viewer_t *viewer, apr_time_t now);
+
+/* Refuse r past a limit: 503 with Retry-After, counted, and told to the log once a minute. */
+int kc_viewer_refuse(request_rec *r, const char *limit);
+
+/* Let httpd call us: the access log's notes, the line of a refused HTTP/2 request. */
+void kc_viewer_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -7,6 +7,8 @@
 #include <ap_mpm.h>
 #include "kc_config.h"
 #include "kc_counters.h"
+#include "kc_viewer.h"
+#include "kc_blocking.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -35,6 +37,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
+    kc_viewer_register_hooks(pool);
+    kc_viewer_senders(NULL, kc_blocking_send);
 }
 
 /* The only symbol httpd sees (-fvisibility=hidden). */

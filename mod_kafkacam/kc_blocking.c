@@ -1,0 +1,202 @@
+#include "kc_blocking.h"
+
+#include <ap_mpm.h>
+#include <apr_thread_cond.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include "kc_bucket.h"
+#include "kc_counters.h"
+
+/* How long a viewer of a silent camera waits before it looks whether the client is still there and
+ * the child still wanted. Not woken for either: prefork stops its children in signal handlers. */
+#define LOOK_AROUND apr_time_from_msec(500)
+
+/* Where the hub's thread and the worker meet. */
+typedef struct {
+    apr_thread_mutex_t *lock; /* guards told */
+    apr_thread_cond_t *news;
+    int told;
+    kc_hub_watch_t *watches; /* one for each seat */
+    apr_size_t watching;     /* of them, those entered */
+} meeting_t;
+
+static void tell(void *baton, apr_uint32_t cam)
+{
+    meeting_t *meeting = baton;
+
+    apr_thread_mutex_lock(meeting->lock);
+    meeting->told = 1;
+    apr_thread_cond_signal(meeting->news);
+    apr_thread_mutex_unlock(meeting->lock);
+}
+
+static apr_status_t meet(meeting_t *meeting, const kc_viewer_t *viewer)
+{
+    apr_size_t seats = kc_choice_count(viewer->choice);
+    apr_pool_t *pool = viewer->r->pool;
+    apr_status_t rv;
+
+    rv = apr_thread_mutex_create(&meeting->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&meeting->news, pool);
+    }
+    meeting->watches = apr_pcalloc(pool, seats * sizeof(*meeting->watches));
+    while (rv == APR_SUCCESS && meeting->watching < seats) {
+        kc_hub_watch_t *watch = &meeting->watches[meeting->watching];
+
+        watch->notify = tell;
+        watch->baton = meeting;
+        rv = kc_hub_watch(viewer->hub, kc_choice_cam(viewer->choice, meeting->watching), watch);
+        meeting->watching += rv == APR_SUCCESS;
+    }
+    return rv;
+}
+
+static void part_company(meeting_t *meeting, const kc_viewer_t *viewer)
+{
+    while (meeting->watching > 0) {
+        meeting->watching--;
+        kc_hub_unwatch(viewer->hub, kc_choice_cam(viewer->choice, meeting->watching),
+                       &meeting->watches[meeting->watching]);
+    }
+}
+
+/* Until there is news, but no longer than viewer has time. */
+static void wait_for_news(meeting_t *meeting, const kc_viewer_t *viewer, apr_time_t now)
+{
+    apr_time_t due = kc_viewer_due(viewer);
+    apr_interval_time_t time = LOOK_AROUND;
+
+    if (due && due - now < time) {
+        time = due > now ? due - now : 1;
+    }
+    apr_thread_mutex_lock(meeting->lock);
+    if (!meeting->told) {
+        apr_thread_cond_timedwait(meeting->news, meeting->lock, time);
+    }
+    apr_thread_mutex_unlock(meeting->lock);
+}
+
+/* All seats are looked at after any news: that is what makes this path simple, and it is bounded. */
+static void hear(meeting_t *meeting, kc_viewer_t *viewer)
+{
+    apr_size_t seat;
+    int told;
+
+    apr_thread_mutex_lock(meeting->lock);
+    told = meeting->told;
+    meeting->told = 0;
+    apr_thread_mutex_unlock(meeting->lock);
+    for (seat = 0; told && seat < kc_choice_count(viewer->choice); seat++) {
+        kc_choice_tell(viewer->choice, seat);
+    }
+}
+
+/* The part, if there is one, and a flush: httpd's filters wait until the line took all of it. */
+static apr_status_t send_part(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
+{
+    apr_bucket_alloc_t *list = viewer->r->connection->bucket_alloc;
+    kc_mjpeg_part_t *part = &viewer->part;
+    apr_size_t size = kc_mjpeg_left(part);
+    apr_status_t rv;
+
+    if (part->head_size) {
+        APR_BRIGADE_INSERT_TAIL(brigade,
+                                apr_bucket_transient_create(part->head, part->head_size, list));
+    }
+    if (part->data_size) {
+        APR_BRIGADE_INSERT_TAIL(brigade, kc_bucket_frame(part->frame, 0, part->data_size, list));
+    }
+    if (part->tail_size) {
+        APR_BRIGADE_INSERT_TAIL(brigade,
+                                apr_bucket_immortal_create(part->tail, part->tail_size, list));
+    }
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(list));
+    rv = ap_pass_brigade(viewer->r->output_filters, brigade);
+    apr_brigade_cleanup(brigade);
+    if (rv == APR_SUCCESS) {
+        kc_viewer_sent(viewer, size, apr_time_now());
+    }
+    return rv;
+}
+
+/* Nobody writes to a viewer of a silent camera, so nobody would notice that it left. */
+static int client_is_gone(const request_rec *r)
+{
+    apr_socket_t *socket = r->connection->master ? NULL : ap_get_conn_socket(r->connection);
+    int eof = 0;
+
+    return r->connection->aborted ||
+           (socket && apr_socket_atreadeof(socket, &eof) == APR_SUCCESS && eof);
+}
+
+static int child_is_stopping(void)
+{
+    int state;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
+
+static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
+{
+    apr_bucket_brigade *brigade =
+        apr_brigade_create(viewer->r->pool, viewer->r->connection->bucket_alloc);
+    apr_time_t now = apr_time_now();
+
+    if (send_part(viewer, brigade) != APR_SUCCESS) {
+        return;
+    }
+    while (!child_is_stopping() && kc_viewer_recheck(viewer, now)) {
+        hear(meeting, viewer);
+        if (kc_viewer_next(viewer, now)) {
+            if (send_part(viewer, brigade) != APR_SUCCESS) {
+                return;
+            }
+        }
+        else {
+            wait_for_news(meeting, viewer, now);
+            if (client_is_gone(viewer->r)) {
+                return;
+            }
+        }
+        now = apr_time_now();
+    }
+}
+
+/* Where a child is one worker, the bound of a child would not bound anything. */
+static int too_many(const kc_config_t *config)
+{
+    int threaded = AP_MPMQ_NOT_SUPPORTED;
+    apr_int64_t viewers;
+
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
+    viewers = threaded == AP_MPMQ_NOT_SUPPORTED ? kc_counters_sum(KC_COUNTER_BLOCKING_VIEWERS)
+                                                : kc_counters_own(KC_COUNTER_BLOCKING_VIEWERS);
+    return viewers > config->max_blocking_viewers;
+}
+
+int kc_blocking_send(kc_viewer_t *viewer)
+{
+    meeting_t meeting = { 0 };
+    apr_socket_t *socket;
+    int rc = OK;
+
+    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, 1);
+    if (too_many(viewer->config)) {
+        rc = kc_viewer_refuse(viewer->r, "KafkaCamMaxBlockingViewers");
+    }
+    else if (meet(&meeting, viewer) != APR_SUCCESS) {
+        rc = HTTP_NOT_FOUND;
+    }
+    else {
+        socket = viewer->r->connection->master ? NULL : ap_get_conn_socket(viewer->r->connection);
+        if (socket) {
+            apr_socket_timeout_set(socket, viewer->config->stall_timeout);
+        }
+        send_all(viewer, &meeting);
+    }
+    part_company(&meeting, viewer);
+    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, -1);
+    return rc;
+}

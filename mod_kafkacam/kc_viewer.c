@@ -1,0 +1,244 @@
+#include "kc_viewer.h"
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include "kc_counters.h"
+#include "kc_http1.h"
+
+/* A wall whose page hears nothing for so long cannot tell a quiet camera from a dead line. */
+#define HEARTBEAT apr_time_from_sec(10)
+
+static kc_viewer_sender_fn *send_suspended;
+static kc_viewer_sender_fn *send_blocking;
+
+void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking)
+{
+    send_suspended = suspended;
+    send_blocking = blocking;
+}
+
+/* Once a minute and child: whoever reads the log learns of the limit, however many are refused. */
+static int time_to_tell(void)
+{
+    static apr_uint32_t told;
+    apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
+
+    return apr_atomic_xchg32(&told, minute) != minute;
+}
+
+int kc_viewer_refuse(request_rec *r, const char *limit)
+{
+    if (time_to_tell()) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      KC_ID(2300) "%s is reached: viewers are refused with 503", limit);
+    }
+    kc_counters_add(KC_COUNTER_VIEWERS_REFUSED, 1);
+    apr_table_setn(r->err_headers_out, "Retry-After", "10");
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* With the request's pool, however the response ended. */
+static apr_status_t end_viewer(void *data)
+{
+    kc_viewer_t *viewer = data;
+
+    kc_mjpeg_end(&viewer->part);
+    kc_counters_add(KC_COUNTER_VIEWERS, -1);
+    return APR_SUCCESS;
+}
+
+/* In the connection's pool: a pump needs it after the request is gone. */
+static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
+{
+    kc_viewer_t *viewer = apr_pcalloc(r->connection->pool, sizeof(*viewer));
+
+    viewer->r = r;
+    viewer->config = kc_config_get(r->server);
+    viewer->form = spec->form;
+    viewer->hub = spec->hub;
+    viewer->may_see = spec->may_see;
+    viewer->choice =
+        kc_choice_create(spec->hub, spec->cams, spec->cam_count, spec->form == KC_VIEWER_WALL,
+                         spec->interval, r->connection->pool);
+    viewer->moved = viewer->checked = apr_time_now();
+    if (spec->form == KC_VIEWER_MJPEG) {
+        kc_mjpeg_open_plain(&viewer->part);
+    }
+    else if (spec->form == KC_VIEWER_MJPEG_META) {
+        kc_mjpeg_open_meta(&viewer->part);
+    }
+    ap_set_module_config(r->request_config, &kafkacam_module, viewer);
+    kc_counters_add(KC_COUNTER_VIEWERS, 1);
+    apr_pool_cleanup_register(r->pool, viewer, end_viewer, apr_pool_cleanup_null);
+    return viewer;
+}
+
+/* No chunks (a browser shows a part sooner without), nothing that stores, collects or compresses. */
+static void set_headers(request_rec *r, kc_viewer_form_t form)
+{
+    ap_set_content_type(r, form == KC_VIEWER_WALL
+                               ? "multipart/mixed; boundary=" KC_MJPEG_BOUNDARY
+                               : "multipart/x-mixed-replace; boundary=" KC_MJPEG_BOUNDARY);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Accel-Buffering", "no");
+    apr_table_setn(r->subprocess_env, "no-gzip", "1");
+    apr_table_setn(r->subprocess_env, "no-brotli", "1");
+    r->no_local_copy = 1;
+    r->connection->keepalive = AP_CONN_CLOSE;
+}
+
+int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
+{
+    const kc_config_t *config = kc_config_get(r->server);
+    kc_viewer_t *viewer;
+    int rc;
+
+    if (kc_http1_wanted(r)) {
+        return HTTP_FORBIDDEN; /* the client sees HTTP_1_1_REQUIRED instead */
+    }
+    rc = ap_discard_request_body(r);
+    if (rc != OK) {
+        return rc;
+    }
+    set_headers(r, spec->form);
+    if (r->header_only) {
+        return OK;
+    }
+    viewer = create(r, spec);
+    if (kc_counters_sum(KC_COUNTER_VIEWERS) > config->max_viewers) {
+        return kc_viewer_refuse(r, "KafkaCamMaxViewers");
+    }
+    rc = send_suspended ? send_suspended(viewer) : DECLINED;
+    if (rc == DECLINED) {
+        rc = send_blocking(viewer);
+    }
+    if (rc == OK || rc == SUSPENDED) {
+        kc_counters_add(KC_COUNTER_VIEWERS_BEGUN, 1);
+    }
+    return rc;
+}
+
+int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
+{
+    kc_frame_t *frame = kc_choice_next(viewer->choice, now);
+
+    if (!frame) {
+        if (viewer->form != KC_VIEWER_WALL || now - viewer->moved < HEARTBEAT) {
+            return 0;
+        }
+        kc_mjpeg_heartbeat(&viewer->part);
+        return 1;
+    }
+    switch (viewer->form) {
+    case KC_VIEWER_MJPEG:
+        kc_mjpeg_plain(&viewer->part, frame);
+        break;
+    case KC_VIEWER_MJPEG_META:
+        kc_mjpeg_meta(&viewer->part, frame);
+        break;
+    case KC_VIEWER_WALL:
+        kc_mjpeg_wall(&viewer->part, frame);
+        break;
+    }
+    viewer->moved = now; /* the deadline of a part runs from its beginning */
+    return 1;
+}
+
+apr_time_t kc_viewer_due(const kc_viewer_t *viewer)
+{
+    apr_time_t due = kc_choice_due(viewer->choice);
+
+    if (viewer->form == KC_VIEWER_WALL && (!due || viewer->moved + HEARTBEAT < due)) {
+        due = viewer->moved + HEARTBEAT;
+    }
+    return due;
+}
+
+static void count_part(kc_viewer_t *viewer)
+{
+    apr_uint64_t skipped = kc_choice_skipped(viewer->choice);
+
+    if (viewer->part.frame && viewer->part.frame->kind != KC_FRAME_STATE) {
+        viewer->frames++;
+        kc_counters_add(KC_COUNTER_FRAMES_SENT, 1);
+    }
+    if (skipped != viewer->skipped) {
+        kc_counters_add(KC_COUNTER_FRAMES_SKIPPED, (apr_int64_t)(skipped - viewer->skipped));
+        viewer->skipped = skipped;
+    }
+}
+
+void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now)
+{
+    viewer->part.sent += size;
+    viewer->moved = now;
+    kc_counters_add(KC_COUNTER_BYTES_SENT, (apr_int64_t)size);
+    if (kc_mjpeg_left(&viewer->part) == 0) {
+        count_part(viewer);
+        kc_mjpeg_end(&viewer->part);
+    }
+}
+
+int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now)
+{
+    return kc_mjpeg_left(&viewer->part) > 0 && now - viewer->moved > viewer->config->stall_timeout;
+}
+
+int kc_viewer_recheck(kc_viewer_t *viewer, apr_time_t now)
+{
+    apr_size_t seat, left = 0;
+
+    if (!viewer->may_see || !viewer->config->recheck ||
+        now - viewer->checked < viewer->config->recheck) {
+        return 1;
+    }
+    viewer->checked = now;
+    for (seat = 0; seat < kc_choice_count(viewer->choice); seat++) {
+        if (kc_choice_dropped(viewer->choice, seat)) {
+            continue;
+        }
+        if (viewer->may_see(viewer->r, kc_choice_cam(viewer->choice, seat))) {
+            left++;
+        }
+        else {
+            kc_choice_drop(viewer->choice, seat);
+        }
+    }
+    return left > 0;
+}
+
+/* Before the log modules: LogFormat may ask for these as %{kafkacam-frames}n and so on. */
+static int note_for_log(request_rec *r)
+{
+    kc_viewer_t *viewer;
+    request_rec *last;
+
+    if (kc_http1_was_wanted(r)) {
+        return DONE; /* not a request of its own: the same one follows over HTTP/1.1 */
+    }
+    for (last = r; last->next; last = last->next) {
+    }
+    viewer = ap_get_module_config(last->request_config, &kafkacam_module);
+    if (!viewer) {
+        return DECLINED;
+    }
+    apr_table_setn(last->notes, "kafkacam-frames",
+                   apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, viewer->frames));
+    apr_table_setn(
+        last->notes, "kafkacam-skipped",
+        apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, kc_choice_skipped(viewer->choice)));
+    if (viewer->form != KC_VIEWER_WALL) {
+        apr_table_setn(last->notes, "kafkacam-camera",
+                       apr_psprintf(last->pool, "%u", kc_choice_cam(viewer->choice, 0)));
+    }
+    return DECLINED;
+}
+
+void kc_viewer_register_hooks(apr_pool_t *pool)
+{
+    ap_hook_log_transaction(note_for_log, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    kc_http1_register_hooks(pool);
+}
