@@ -1,0 +1,91 @@
+/* Pictures and states from Kafka: one consumer per child, for each distinct set of brokers, topics
+ * and properties, without a consumer group.
+ *
+ * It fetches only cameras that somebody watches (kc_hub_watch), from the newest picture on, and
+ * lets go of them KafkaCamIdle after the last watch. What it publishes into the hubs: every
+ * picture; a KC_FRAME_STATE whenever a known camera's state changes, watched or not; a
+ * KC_FRAME_NOTICE when a watched camera has been without a picture for KafkaCamStaleAfter.
+ *
+ * A broker that is away, at the start or later, is waited for: nothing here fails because of it. */
+#ifndef KC_SOURCE_H
+#define KC_SOURCE_H
+
+#include <httpd.h>
+#include <apr_tables.h>
+#include "kc_config.h"
+#include "kc_hub.h"
+#include "kc_state.h"
+
+/* The same cameras in another size: another topic with the same partitions, a hub of its own. */
+typedef enum {
+    KC_LAYER_FULL,
+    KC_LAYER_SMALL, /* KafkaCamSmallTopic */
+    KC_LAYERS
+} kc_layer_t;
+
+/* In child_init: start what config asks for, in threads of its own, and set nothing else. Ends
+ * when pchild goes: the threads are joined then. s is for the log. */
+apr_status_t kc_source_start(kc_source_t **source, const kc_config_t *config, apr_pool_t *pchild,
+                             server_rec *s);
+
+/* Would a source for one do for the other? */
+int kc_source_fits(const kc_config_t *one, const kc_config_t *other);
+
+/* This child is about to end: make the threads ready for it, so that joining takes no time. */
+void kc_source_stopping(kc_source_t *source);
+
+/* All of these: any thread, none waits. */
+
+/* NULL: no such layer is configured. Watch a camera there to have it fetched. */
+kc_hub_t *kc_source_hub(kc_source_t *source, kc_layer_t layer);
+
+/* Does the layer have this camera: does its partition exist, and was something written to it? */
+int kc_source_has(kc_source_t *source, kc_layer_t layer, apr_uint32_t cam);
+
+typedef enum {
+    KC_SOURCE_NO_CAMERA,
+    KC_SOURCE_CAMERA,
+    KC_SOURCE_NOT_YET /* Kafka was not reached yet, or has not told everything: open and wait */
+} kc_source_answer_t;
+
+/* Is there such a camera: has it a status record, or a partition that holds or held pictures? */
+kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
+
+/* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than
+ * kc_source_find() knows: what was deleted from the producer's table is left out even if Kafka
+ * still holds its old pictures. */
+apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool);
+
+/* Rises whenever kc_source_cameras() would answer differently. */
+apr_uint32_t kc_source_version(kc_source_t *source);
+
+/* The state of cam now. For a camera nobody ever heard of too: "unknown", named "Camera N". */
+void kc_source_state(kc_source_t *source, apr_uint32_t cam, kc_state_t *state);
+
+/* For operators. The texts hold no secrets. */
+typedef struct {
+    int reached;             /* since the start */
+    int away;                /* right now */
+    apr_time_t since;        /* of away or back; 0: neither yet */
+    char error[256];         /* librdkafka's last word about it, "" for none */
+    apr_uint32_t partitions; /* being fetched by this child */
+} kc_source_health_t;
+void kc_source_health(kc_source_t *source, kc_source_health_t *health);
+
+/* When the newest picture of cam came (by its own clock if it was old already), 0: none; and how many of its pictures
+ * and bytes this child has read. */
+typedef struct {
+    apr_time_t news;
+    apr_uint64_t frames;
+    apr_uint64_t bytes;
+    apr_uint64_t broken;
+    apr_uint64_t outdated;
+    int fetching;
+} kc_source_figures_t;
+void kc_source_figures(kc_source_t *source, kc_layer_t layer, apr_uint32_t cam,
+                       kc_source_figures_t *figures);
+
+/* For kc_config_on_property(): does this librdkafka know the property and take the value? */
+const char *kc_source_check_property(const char *name, const char *value, apr_pool_t *pool);
+
+#endif
