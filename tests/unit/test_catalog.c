@@ -1,0 +1,222 @@
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "catalog.h"
+
+static struct conf conf;
+
+static int set_conf(void **state)
+{
+    conf.producer.max_cameras = 1000;
+    conf.cameras.fps = 5;
+    conf.cameras.quality = 80;
+    conf.cameras.tls_verify = 1;
+    conf.cameras.tls_ca = (char *)"";
+    return 0;
+}
+
+/* Parse a row of columns and texts, NULL ends it. */
+static int parse(struct catalog_row *row, const char *const *pairs, char why[200])
+{
+    struct catalog_cell cells[20];
+    size_t count = 0;
+
+    for (; pairs[2 * count]; count++) {
+        cells[count].column = pairs[2 * count];
+        cells[count].text = pairs[2 * count + 1];
+        cells[count].size = cells[count].text ? strlen(cells[count].text) : 0;
+    }
+    return catalog_row_parse(row, cells, count, &conf, why, 200);
+}
+
+static void a_row_of_nulls_has_what_the_settings_say(void **state)
+{
+    const char *const pairs[] = {
+        "ID",        "3",  "name",        "",   "url",        "rtsp://u:p@h/x",
+        "fps",       NULL, "width",       NULL, "quality",    NULL,
+        "transport", NULL, "small_width", NULL, "tls_verify", NULL,
+        "enabled",   "1",  NULL
+    };
+    struct catalog_row row;
+    char why[200];
+
+    assert_int_equal(parse(&row, pairs, why), 1);
+    assert_null(row.refused);
+    assert_int_equal(row.cam, 3);
+    assert_string_equal(row.name, "Camera 3");
+    assert_string_equal(row.url, "rtsp://u:p@h/x");
+    assert_true(row.fps == 5 && row.quality == 80 && row.width == 0 && row.tls_verify == 1);
+    assert_null(row.tls_ca);
+    catalog_row_clear(&row);
+}
+
+static void a_full_row_is_taken_as_it_is(void **state)
+{
+    const char *const pairs[] = {
+        "id",         "1000",  "name",        "Gate",        "url",       "RTSPS://[::1]:322/x?y#z",
+        "fps",        "12.50", "width",       "640",         "quality",   "1",
+        "transport",  "auto",  "small_width", "320",         "small_fps", "0",
+        "tls_verify", "0",     "tls_ca",      "/etc/ca.pem", "owner",     "whatever",
+        NULL
+    };
+    struct catalog_row row;
+    char why[200];
+
+    assert_int_equal(parse(&row, pairs, why), 1);
+    assert_null(row.refused);
+    assert_true(row.fps == 12.5 && row.width == 640 && row.small_width == 320 &&
+                row.small_fps == 0);
+    assert_int_equal(row.transport, JOB_AUTO);
+    assert_int_equal(row.tls_verify, 0);
+    assert_string_equal(row.tls_ca, "/etc/ca.pem");
+    catalog_row_clear(&row);
+}
+
+static void a_row_that_is_not_enabled_is_no_camera(void **state)
+{
+    const char *const off[] = { "id", "x", "enabled", "0", NULL };
+    const struct catalog_cell bit[] = { { "enabled", "\0", 1 }, { "id", "1", 1 } };
+    struct catalog_row row;
+    char why[200];
+
+    assert_int_equal(parse(&row, off, why), 0);
+    assert_int_equal(catalog_row_parse(&row, bit, 2, &conf, why, sizeof(why)), 0);
+}
+
+static void a_number_that_is_none_or_too_high_is_refused(void **state)
+{
+    static const char *const ids[] = { "-1", "1001", "", "1.0", "99999999999999999999", NULL };
+    const char *pairs[] = { "id", NULL, "url", "rtsp://h", NULL };
+    struct catalog_row row;
+    char why[200];
+    size_t i;
+
+    for (i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+        pairs[1] = ids[i];
+        assert_int_equal(parse(&row, pairs, why), -1);
+        assert_non_null(strstr(why, "from 0 to 1000"));
+    }
+}
+
+static void a_wrong_value_refuses_the_row_and_says_what_is_right(void **state)
+{
+    static const char *const wrong[][3] = {
+        { "fps", "-1", "fps must be a number from 0 to 1000" },
+        { "fps", "1e3", "fps must be" },
+        { "fps", "nan", "fps must be" },
+        { "fps", "1001", "fps must be" },
+        { "width", "-5", "width must be" },
+        { "width", "99999", "width must be" },
+        { "quality", "0", "quality must be a whole number from 1 to 100" },
+        { "transport", "", "transport must be tcp, udp or auto" },
+        { "transport", "http", "transport must be tcp, udp or auto" },
+        { "small_width", "x", "small_width must be" },
+        { "small_fps", " ", "small_fps must be" },
+        { "tls_verify", "2", "tls_verify must be 0 or 1" },
+    };
+    const char *pairs[] = { "id", "1", "url", "rtsp://h", NULL, NULL, NULL };
+    struct catalog_row row;
+    char why[200];
+    size_t i;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        pairs[4] = wrong[i][0];
+        pairs[5] = wrong[i][1];
+        assert_int_equal(parse(&row, pairs, why), 1);
+        assert_non_null(row.refused);
+        assert_non_null(strstr(row.refused, wrong[i][2]));
+        assert_null(row.url);
+        catalog_row_clear(&row);
+    }
+}
+
+static void only_rtsp_with_a_host_is_a_camera(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "x",
+        "file:///etc/passwd",
+        "concat:a|b",
+        "http://h/x",
+        "rtsp:/h",
+        "rtsp://",
+        "rtsps://",
+        "rtsp:///path",
+        "rtsp://user:pass@/path",
+        "rtsp://:554/x",
+        "rtsp://h:/x",
+        "rtsp://h:0/x",
+        "rtsp://h:65536/x",
+        "rtsp://h:5 4/x",
+        "rtsp://h\n/x",
+        " rtsp://h",
+        "rtsp://[::1/x",
+        "rtsp://[]/x",
+        "rtsp://u:p/w@h/x",
+        "rtsp://user:p@ss:w/rd@host/path",
+        "rtsp://h|x/y",
+        "rtsp://u:p?w@h/x",
+        "rtsp://h\x01",
+        "pipe:0",
+        "rtsp+file://h/x",
+        "rtsp://b\xc3\xbc" "cher/x",
+    };
+    static const char *const right[] = {
+        "rtsp://h",
+        "RTSP://H:8554",
+        "rtsps://10.0.0.1/x",
+        "rtsp://u:p@h",
+        "rtsp://u@h/x@y",
+        "rtsp://u:p@ss@h:1/x",
+        "rtsp://u:a%40%3A%2F%25@h/",
+        "rtsp://:p@h",
+        "rtsp://[fe80::1%25eth0]/x",
+        "rtsp://cam_1.example.org?x=/y",
+        "rtsp://h/caf\xc3\xa9",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        if (!catalog_url_wrong(wrong[i], strlen(wrong[i]))) {
+            fail_msg("%s was taken", wrong[i]);
+        }
+    }
+    for (i = 0; i < sizeof(right) / sizeof(*right); i++) {
+        if (catalog_url_wrong(right[i], strlen(right[i]))) {
+            fail_msg("%s: %s", right[i], catalog_url_wrong(right[i], strlen(right[i])));
+        }
+    }
+    assert_non_null(catalog_url_wrong("rtsp://h\0x", 10));
+}
+
+static void a_long_name_is_cut_between_characters(void **state)
+{
+    char name[601];
+    const char *pairs[] = { "id", "1", "name", name, "url", "rtsp://h", NULL };
+    struct catalog_row row;
+    char why[200];
+    size_t i;
+
+    for (i = 0; i < 600; i += 2) {
+        memcpy(name + i, "\xc3\xa9", 3);
+    }
+    assert_int_equal(parse(&row, pairs, why), 1);
+    assert_int_equal(strlen(row.name), 254);
+    catalog_row_clear(&row);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_of_nulls_has_what_the_settings_say),
+        cmocka_unit_test(a_full_row_is_taken_as_it_is),
+        cmocka_unit_test(a_row_that_is_not_enabled_is_no_camera),
+        cmocka_unit_test(a_number_that_is_none_or_too_high_is_refused),
+        cmocka_unit_test(a_wrong_value_refuses_the_row_and_says_what_is_right),
+        cmocka_unit_test(only_rtsp_with_a_host_is_a_camera),
+        cmocka_unit_test(a_long_name_is_cut_between_characters),
+    };
+
+    return cmocka_run_group_tests(tests, set_conf, NULL);
+}
