@@ -1,0 +1,13 @@
+/* May this client see camera N? httpd is asked whether it may GET KafkaCamPath/N, so that whatever
+ * guards that URL decides: Require ip, groups, LDAP, client certificates, anything. */
+#ifndef KC_PERMISSION_H
+#define KC_PERMISSION_H
+
+#include <httpd.h>
+
+/* 1 or 0. Runs all hooks of a subrequest up to its handler, in a pool of its own that is gone
+ * afterwards; waits as long as the modules that decide do (LDAP, a database). In the thread that
+ * has r, a pump's too. */
+int kc_permission_may_see(request_rec *r, apr_uint32_t cam);
+
+#endif

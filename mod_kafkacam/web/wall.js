@@ -1,0 +1,438 @@
+/* The wall: which cameras, where they stand, which one is large, what is said in words. The line
+ * to the server lives in worker.js, one camera's canvas in tile.js. */
+import { arrange } from './layout.js';
+import { Tile } from './tile.js';
+
+const LIST_MS = 10000;            /* how often cameras may come and go */
+const SMALL_PX = 480;             /* tiles up to here are content with the small layer */
+const LEAST_PX = 112;             /* narrower tiles are scrolled to instead */
+
+const $ = id => document.getElementById(id);
+const data = document.documentElement.dataset;
+const address = name => new URL(data[name], location.href);
+const base = address('base'), cams = data.cams && address('cams'), list = address('list');
+const single = data.single !== undefined;
+const tiles = new Map();          /* by camera, in the order of the list */
+let large = null;                 /* camera number, null: the wall */
+let current = null;               /* roving focus */
+let small = false;                /* the open stream is of the small layer */
+let opened = null;                /* the open stream's URL and cameras, as text */
+let ahead = 0;                    /* the server's clock against ours, ms */
+let tag = null, news = null;      /* of the list: its ETag, its last content */
+let polling = 0, retry = 0;
+
+/* The address bar: what is there can be bookmarked. */
+
+const query = () => new URLSearchParams(location.search);
+
+function go(changes, push) {
+  const wanted = query();
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) wanted.delete(name);
+    else wanted.set(name, value);
+  }
+  const text = wanted.toString();
+  history[push ? 'pushState' : 'replaceState'](null, '', location.pathname + (text && `?${text}`));
+  follow();
+}
+
+function follow() {
+  const focus = query().get('focus');
+  const wanted = single ? tiles.keys().next().value ?? null : tiles.has(Number(focus)) && focus !== null ? Number(focus) : null;
+  if (wanted === large) return place();
+  const before = large;
+  large = wanted;
+  current = large ?? before ?? current;
+  place();
+  if (before !== null || document.activeElement !== document.body) tiles.get(current)?.face.focus();
+}
+
+/* Where everything stands. */
+
+function place() {
+  const shown = large === null ? [...tiles.values()] : [tiles.get(large)];
+  const stage = $('stage');
+  const { boxes, height } = arrange(shown.map(t => t.aspect), stage.clientWidth, stage.clientHeight,
+    { cols: large === null ? Number(query().get('cols')) || 0 : 0, least: Math.min(LEAST_PX, stage.clientWidth / 4) });
+  $('wall').style.height = `${Math.max(height, shown.length ? stage.clientHeight : 0)}px`;
+  for (const tile of tiles.values()) {
+    tile.element.hidden = !shown.includes(tile);
+    tile.element.classList.toggle('large', tile.cam === large);
+    tile.face.tabIndex = -1;
+    tile.face.setAttribute('aria-expanded', tile.cam === large);
+  }
+  shown.forEach((tile, i) => tile.place(boxes[i]));
+  if (!tiles.has(current)) current = tiles.keys().next().value ?? null;
+  if (tiles.has(large ?? current)) tiles.get(large ?? current).face.tabIndex = 0;
+  describe();
+  sizes();
+  stream();
+}
+
+/* Tells the worker how many pixels each tile has; what is scrolled out of sight is not decoded. */
+function sizes() {
+  const stage = $('stage'), top = stage.scrollTop - 100, bottom = top + stage.clientHeight + 200;
+  const widths = new Map();
+  for (const tile of tiles.values()) {
+    const box = tile.box;
+    const seen = !tile.element.hidden && box && box.y < bottom && box.y + box.h > top;
+    widths.set(tile.cam, seen ? Math.ceil(box.w * devicePixelRatio) : 0);
+  }
+  worker.postMessage({ widths });
+}
+
+function describe() {
+  const tile = tiles.get(large);
+  const live = [...tiles.values()].filter(t => t.live).length;
+  $('title').textContent = document.title = tile ? tile.name : data.title;
+  $('count').textContent = tile || !tiles.size ? '' : live === tiles.size ? `${live} live` : `${live} of ${tiles.size} live`;
+  $('back').hidden = !tile || single;
+  $('save').hidden = !tile;
+  $('open-chooser').hidden = single;
+  $('tools').hidden = false;
+}
+
+/* The stream. */
+
+const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
+
+function wantsSmall() {
+  const asked = query().get('small'), shown = [...tiles.values()];
+  if (asked !== null) return asked === '1';
+  if (large !== null || single || !shown.every(t => t.state.small)) return false;
+  const widest = Math.max(...shown.map(t => t.box?.w ?? 0)) * devicePixelRatio;
+  return widest <= (small ? SMALL_PX * 1.2 : SMALL_PX);       /* not back and forth while resizing */
+}
+
+/* Opens what fits the moment: the wall or the large camera, nothing while nobody looks. */
+function stream() {
+  const visible = document.visibilityState !== 'hidden' && tiles.size > 0;
+  small = wantsSmall();
+  const url = large === null || single ? address('stream') : new URL(`${large}-${large}/stream`, base);
+  for (const name of ['fps']) if (query().has(name)) url.searchParams.set(name, query().get(name));
+  if (small) url.searchParams.set('small', '1');
+  const wanted = visible ? `${url} ${large ?? [...tiles.keys()]}` : null;
+  if (wanted === opened) return;
+  opened = wanted;
+  lost(null);
+  worker.postMessage({ url: visible ? url.href : null });
+}
+
+worker.onmessage = ({ data: it }) => {
+  const cam = it.frame ?? it.damaged ?? it.state?.camera;
+  const tile = tiles.get(cam);
+  if ('bitmap' in it) {
+    if (!tile) {
+      it.bitmap.close();
+      worker.postMessage({ painted: cam });
+    } else {
+      if (tile.offer(it)) later(place);
+      fresh.add(tile);
+      nextPaint();
+    }
+  } else if ('damaged' in it) {
+    tile?.damaged();
+  } else if (it.state) {
+    if (tile?.update({ ...tile.state, ...it.state })) changed.add(tile);
+    later(describe);
+  } else if (it.open) {
+    if (it.ahead !== null) ahead = it.ahead;
+    lost(null);
+  } else if ('lost' in it) {
+    lost(it);
+  }
+};
+worker.onerror = () => trouble('This browser cannot show the wall');
+
+const fresh = new Set();          /* tiles with a picture to paint */
+let painting = false;
+
+function nextPaint() {
+  if (painting) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    painting = false;
+    for (const tile of fresh) {
+      tile.paint();
+      worker.postMessage({ painted: tile.cam });
+    }
+    fresh.clear();
+  });
+}
+
+const soon = new Set();
+function later(task) {            /* once, however often it was asked for */
+  if (!soon.size) setTimeout(() => { const tasks = [...soon]; soon.clear(); tasks.forEach(t => t()); }, 50);
+  soon.add(task);
+}
+
+/* Words. */
+
+function trouble(text) {
+  $('trouble').hidden = !text;
+  $('trouble').textContent = text;
+}
+
+/* The line is down (it: worker's message), or it is up (null). */
+function lost(it) {
+  const was = document.body.classList.contains('lost');
+  clearInterval(retry);
+  document.body.classList.toggle('lost', it !== null);
+  if (!it) {
+    trouble(news?.kafka === false ? 'Kafka is away: what you see stands still' : '');
+    if (was) say('Connected again');
+    return;
+  }
+  const why = it.status === 401 || it.status === 403 ? 'You may not see these cameras any more'
+    : it.status === 503 ? 'The server has too many viewers' : 'Connection lost';
+  const until = Date.now() + it.wait;
+  const count = () => trouble(`${why}. Trying again in ${Math.max(1, Math.ceil((until - Date.now()) / 1000))} s`);
+  count();
+  retry = setInterval(count, 1000);
+  if (!was) say(why);
+}
+
+function say(text) { $('say').textContent = text; }
+
+const changed = new Set();        /* tiles that went live or offline since the last word */
+
+function tellChanges() {
+  if (!changed.size) return;
+  const all = [...changed];
+  changed.clear();
+  if (all.length > 3) say(`${all.length} cameras changed, ${$('count').textContent}`);
+  else say(all.map(t => `${t.name} is ${t.live ? 'live' : 'offline'}`).join('. '));
+}
+
+const EMPTY = {
+  none: ['No cameras yet', 'Add one to the table of cameras. It appears here by itself.'],
+  forbidden: ['You may not see any camera', 'There are cameras, but none that you may look at. Sign in with another name, or ask the administrator.'],
+  kafka: ['Kafka is away', 'The server cannot reach Kafka, so it does not know its cameras. This page goes on by itself when it can.'],
+  selection: ['None of these cameras is here', 'They do not exist, or you may not see them.'],
+  away: ['The server does not answer', 'This page goes on by itself when it does.'],
+  refused: ['You may not see this', 'Sign in with another name, or ask the administrator.'],
+};
+
+function showEmpty(reason) {
+  const words = tiles.size ? null : EMPTY[reason];
+  $('empty').hidden = !words;
+  if (!words) return;
+  [$('empty-title').textContent, $('empty-text').textContent] = words;
+  $('empty-link').hidden = reason !== 'selection' || single;
+  $('empty-link').href = wallOf(null);
+  describe();
+}
+
+/* Which cameras there are. */
+
+async function poll() {
+  clearTimeout(polling);
+  if (document.visibilityState === 'hidden') return;
+  try {
+    const answer = await fetch(list, { cache: 'no-store', headers: tag ? { 'If-None-Match': tag } : {}, signal: AbortSignal.timeout(LIST_MS) });
+    if (answer.status === 200) {
+      const body = await answer.json();
+      tag = answer.headers.get('ETag');
+      known(single ? { cameras: [body], page: data.page, kafka: true } : body);
+    } else if (answer.status === 401 || answer.status === 403) {
+      tag = null;
+      known({ cameras: [], reason: 'refused', page: data.page });
+    } else if (answer.status === 404) {
+      tag = null;
+      known({ cameras: [], reason: 'selection', page: data.page });
+    } else if (answer.status !== 304) {
+      throw new Error(`the server says ${answer.status}`);
+    }
+  } catch {
+    showEmpty('away');
+  }
+  polling = setTimeout(poll, LIST_MS * (0.9 + 0.2 * Math.random()));
+}
+
+function known(what) {
+  news = what;
+  renew();
+  const wanted = new Set(what.cameras.map(c => c.camera));
+  for (const [cam, tile] of tiles) {
+    if (!wanted.has(cam)) {
+      tile.remove();
+      tiles.delete(cam);
+      fresh.delete(tile);
+      changed.delete(tile);
+    }
+  }
+  for (const camera of what.cameras) {
+    const old = tiles.get(camera.camera) ?? new Tile(camera);
+    tiles.delete(camera.camera);
+    tiles.set(camera.camera, old);                /* the map keeps the list's order */
+    if (old.update(camera)) changed.add(old);
+  }
+  const faces = [...tiles.values()].map(t => t.element);
+  if (faces.some((face, i) => $('wall').children[i] !== face)) {
+    const held = document.activeElement;
+    $('wall').replaceChildren(...faces);
+    if (held?.isConnected && held !== document.body) held.focus();
+  }
+  showEmpty(what.reason ?? 'none');
+  if (!document.body.classList.contains('lost')) lost(null);
+  follow();
+}
+
+/* A wall screen runs for months: after an upgrade of the server it takes the new page by itself,
+ * but not again and again where two versions stand behind one address. */
+function renew() {
+  if (!news.page || news.page === data.page) return;
+  const last = Number(sessionStorage.getItem('renewed'));
+  if (Date.now() - last < 600000) return;
+  sessionStorage.setItem('renewed', Date.now());
+  location.reload();
+}
+
+/* Choosing. */
+
+/* "1-3,5", and "4-4" for one camera, since "4" would be the first four. */
+function selection(numbers) {
+  const parts = [], sorted = [...numbers].sort((a, b) => a - b);
+  for (let i = 0; i < sorted.length; i++) {
+    const first = sorted[i];
+    while (sorted[i + 1] === sorted[i] + 1) i++;
+    parts.push(first === sorted[i] ? `${first}` : `${first}-${sorted[i]}`);
+  }
+  return parts.length === 1 && !parts[0].includes('-') ? `${parts[0]}-${parts[0]}` : parts.join(',');
+}
+
+function wallOf(numbers) {
+  const url = numbers ? new URL(selection(numbers), base) : new URL(base.href.replace(/(?<=[^/])\/$/, ''));
+  const wanted = query();
+  wanted.delete('focus');
+  url.search = wanted;
+  return url.href;
+}
+
+async function choose() {
+  const answer = await fetch(address('all'), { cache: 'no-store' });
+  if (!answer.ok) return;
+  const { cameras } = await answer.json();
+  $('choices').replaceChildren(...cameras.map(camera => {
+    const item = document.createElement('li'), label = document.createElement('label');
+    const box = document.createElement('input'), name = document.createElement('span');
+    box.type = 'checkbox';
+    box.value = camera.camera;
+    box.checked = tiles.has(camera.camera);
+    name.textContent = name.title = camera.name;
+    label.append(box, name);
+    item.append(label);
+    return item;
+  }));
+  const cols = $('cols');
+  while (cols.length < 13) cols.add(new Option(cols.length, cols.length));
+  cols.value = query().get('cols') ?? '0';
+  $('chooser').returnValue = '';
+  $('chooser').showModal();
+}
+
+const boxes = () => [...$('choices').querySelectorAll('input')];
+$('choose-all').onclick = () => boxes().forEach(box => { box.checked = true; });
+$('choose-none').onclick = () => boxes().forEach(box => { box.checked = false; });
+$('chooser').onclose = () => {
+  if ($('chooser').returnValue !== 'show') return;
+  const chosen = boxes().filter(box => box.checked).map(box => Number(box.value));
+  const same = chosen.length === tiles.size && chosen.every(cam => tiles.has(cam));
+  go({ cols: $('cols').value === '0' ? null : $('cols').value }, false);
+  if (chosen.length && !same) location.assign(wallOf(chosen.length === boxes().length ? null : chosen));
+};
+
+/* Keys and clicks. */
+
+function enlarge(cam) {
+  if (single) return;
+  go({ focus: cam }, large === null || cam === null);
+}
+
+function save(cam) {
+  if (cam === null || !cams) return;
+  const link = document.createElement('a');
+  link.href = new URL(`${cam}.jpg`, cams);
+  link.download = `camera-${cam}-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.jpg`;
+  link.click();
+  say('Picture saved');
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen?.().catch(() => say('Full screen is not allowed here'));
+}
+
+/* The next tile in that direction: close by first, straight ahead before askew. */
+function neighbour(key) {
+  const order = [...tiles.keys()], at = order.indexOf(large ?? current);
+  if (key === 'Home') return order[0];
+  if (key === 'End') return order.at(-1);
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+  if (large !== null || !step[1]) return order[at + (step[0] || step[1])];
+  const here = tiles.get(current).box, middle = here.x + here.w / 2;
+  let best, least = Infinity;
+  for (const tile of tiles.values()) {
+    const away = (tile.box.y - here.y) * step[1], aside = Math.abs(tile.box.x + tile.box.w / 2 - middle);
+    if (away > here.h / 2 && away * 4 + aside < least) {
+      least = away * 4 + aside;
+      best = tile.cam;
+    }
+  }
+  return best;
+}
+
+function move(key) {
+  const cam = neighbour(key);
+  if (cam === undefined) return;
+  if (large !== null) {
+    enlarge(cam);
+  } else {
+    current = cam;
+    for (const tile of tiles.values()) tile.face.tabIndex = tile.cam === cam ? 0 : -1;
+    tiles.get(cam).face.focus();
+  }
+}
+
+const KEYS = {
+  Escape: () => large !== null && enlarge(null),
+  f: fullScreen,
+  s: () => save(large ?? current),
+};
+
+document.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $('chooser').open) return;
+  if (/^(Arrow|Home$|End$)/.test(event.key) && tiles.size) {
+    event.preventDefault();
+    move(event.key);
+  } else {
+    KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key]?.();
+  }
+});
+$('wall').addEventListener('click', event => {
+  const face = event.target.closest('.face');
+  for (const tile of tiles.values()) if (tile.face === face) enlarge(large === null ? tile.cam : null);
+});
+$('wall').addEventListener('focusin', event => {
+  for (const tile of tiles.values()) if (tile.face === event.target) current = tile.cam;
+});
+$('back').onclick = () => enlarge(null);
+$('save').onclick = () => save(large);
+$('full').onclick = fullScreen;
+$('full').hidden = !document.fullscreenEnabled;
+$('open-chooser').onclick = () => choose().catch(() => say('The server does not answer'));
+
+let lock = null;                  /* a full screen wall does not go to sleep */
+document.addEventListener('fullscreenchange', async () => {
+  lock?.release();
+  lock = document.fullscreenElement ? await navigator.wakeLock?.request('screen').catch(() => null) : null;
+});
+document.addEventListener('visibilitychange', () => { stream(); poll(); });
+$('stage').addEventListener('scroll', () => later(sizes), { passive: true });
+addEventListener('popstate', follow);
+new ResizeObserver(() => later(place)).observe($('stage'));
+setInterval(() => {
+  for (const tile of tiles.values()) tile.tick(ahead);
+  tellChanges();
+}, 1000);
+poll();
