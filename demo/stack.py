@@ -132,6 +132,7 @@ class Part:
         self.folder = pathlib.Path(folder) / self.name
         self.process = None
         self.log = self.folder / "log"
+        self.on_start = None            # called when the process is there, ready or not
 
     def command(self):
         raise NotImplementedError
@@ -158,6 +159,8 @@ class Part:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment(), cwd=self.folder,
                                             start_new_session=True)
+        if self.on_start:
+            self.on_start()
         try:
             wait_for(self._ready_or_ended, self.start_s, f"{self.name} is not ready")
         except StackError as error:
@@ -176,6 +179,12 @@ class Part:
     @property
     def pid(self):
         return self.process.pid if self.process else None
+
+    def check(self):
+        """StackError if it has ended by itself."""
+        if self.process and self.process.poll() is not None:
+            raise StackError(f"{self.name} ended by itself, status {self.process.returncode}"
+                             f"\n{self.log_tail()}")
 
     def members(self):
         """Pids of the part's processes: itself, children, grandchildren."""
@@ -555,8 +564,10 @@ class Producer(Part):
     def sections(self):
         sections = {
             "database": {"socket": self.database.socket, "user": self.database.user,
-                         "password": self.database.password, "database": self.database.database},
+                         "password": self.database.password, "name": self.database.database},
             "kafka": {"brokers": self.broker.address},
+            "producer": {"camera_program": self.build.camera, "catalog_interval": "2 s",
+                         "report_interval": "1 s"},
         }
         for section, keys in self.settings.items():
             sections.setdefault(section, {}).update(keys)
@@ -638,7 +649,6 @@ RedirectMatch "^/$" "/cameras"
 
     def prepare(self):
         self.port = self.port or free_port()
-        (self.folder / "docroot").mkdir(exist_ok=True)
         if self.tls and not (self.folder / "key.pem").exists():
             self._certificate()
         self.conf.write_text(self.configuration())
@@ -646,6 +656,15 @@ RedirectMatch "^/$" "/cameras"
     @property
     def conf(self):
         return self.folder / "httpd.conf"
+
+    def document_root(self):
+        """An empty folder. httpd's children must be able to walk there; when root starts httpd they
+        are somebody else, who may not enter a private folder."""
+        if os.geteuid() == 0:
+            return "/usr/local/games" if os.path.isdir("/usr/local/games") else "/usr"
+        folder = self.folder / "docroot"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def _certificate(self):
         done = subprocess.run(
@@ -676,7 +695,7 @@ Listen {self.host}:{self.port}
 LoadModule kafkacam_module {self.build.need(self.build.module)}
 {drop_privileges()}
 {self._mpm_settings()}
-DocumentRoot {self.folder}/docroot
+DocumentRoot {self.document_root()}
 ErrorLog {self.log}
 LogLevel {self.log_level}
 LogFormat "%h %t \\"%r\\" %>s %O %D %X" demo
@@ -774,6 +793,9 @@ class Outside:
     def stop(self):
         pass
 
+    def check(self):
+        pass
+
 
 class Stack:
     """The whole chain in one folder. Everything that does not depend on another starts at once."""
@@ -794,6 +816,9 @@ class Stack:
             options=camera_options)
         self.producer = Producer(self.folder, self.database, self.broker, build, producer_settings)
         self.httpd = Httpd(self.folder, self.broker, build, port=port, **(httpd or {}))
+        self.journal = None     # a file that names all our processes, for stop_recorded()
+        for part in self.parts:
+            part.on_start = self._write_journal
 
     @property
     def parts(self):
@@ -838,10 +863,20 @@ class Stack:
             if isinstance(part, Part):
                 part.abandon()
 
-    def pids(self):
-        """{"httpd": [pid, start time]}: enough to stop it from another process."""
-        return {part.name: [part.pid, process_stat(part.pid)[1]] for part in reversed(self.parts)
-                if isinstance(part, Part) and part.running()}
+    def check(self):
+        """StackError if a part has ended by itself."""
+        for part in self.parts:
+            part.check()
+
+    def _write_journal(self):
+        if not self.journal:
+            return
+        pids = {}
+        for part in reversed(self.parts):
+            stat = process_stat(part.pid) if isinstance(part, Part) and part.pid else None
+            if stat:
+                pids[part.name] = [part.pid, stat[1]]
+        write_journal(self.journal, pids)
 
     def __enter__(self):
         return self.start()
@@ -872,13 +907,42 @@ def together(calls):
         raise failures[0]
 
 
+def boot():
+    return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def write_journal(path, pids):
+    """pids: {"httpd": [pid, start time]}, in the order of stopping."""
+    new = path.with_suffix(".new")
+    write_private(new, json.dumps({"boot": boot(), "pids": pids}) + "\n")
+    os.replace(new, path)
+
+
+def read_journal(path):
+    """What of a journal is alive: {"httpd": pid}. A pid that is somebody else's by now is not."""
+    try:
+        journal = json.loads(path.read_text())
+        if journal["boot"] != boot():
+            return {}
+        return {name: pid for name, (pid, started) in journal["pids"].items()
+                if ours(pid, started)}
+    except (FileNotFoundError, ValueError, KeyError):
+        return {}
+
+
+def ours(pid, started):
+    stat = process_stat(pid)
+    if stat:
+        return stat[1] == started
+    return bool(session_members(pid))       # it died, its children live
+
+
 def stop_recorded(pids):
-    """Stop what another process started: {"name": [pid, start time]}, in this order. Returns the
-    names of what had to be killed."""
+    """Stop what another process has started, {"httpd": pid}, in this order. Returns the names of
+    those that had to be killed."""
     killed = []
-    for name, (pid, started) in pids.items():
-        stat = process_stat(pid)
-        if stat and stat[1] == started:         # else the pid is somebody else's by now
+    for name, pid in pids.items():
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         try:
             wait_for(lambda pid=pid: not session_members(pid), 20, name)
@@ -888,4 +952,3 @@ def stop_recorded(pids):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(member, signal.SIGKILL)
     return killed
-
