@@ -901,8 +901,13 @@ def together(calls):
     threads = [threading.Thread(target=run, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:       # Ctrl-C: whoever cleans up wants them to have ended
+        for thread in threads:
+            thread.join()
+        raise
     if failures:
         raise failures[0]
 
