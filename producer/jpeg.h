@@ -1,0 +1,20 @@
+/* Pictures to JPEG: baseline, 4:2:0, a restart marker after each row of MCUs, so that rows can be
+ * cut out and put together again without decoding. One thread per struct. */
+#ifndef JPEG_H
+#define JPEG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "picture.h"
+
+struct jpeg;
+
+int jpeg_open(struct jpeg **result); /* 0, or -1, logged */
+void jpeg_close(struct jpeg *jpeg);
+
+/* picture must be PICTURE_I420, full range, BT.601. 0: *data is the JPEG, until the next call.
+ * -1: TurboJPEG would not, logged once. */
+int jpeg_compress(struct jpeg *jpeg, const struct picture *picture, int quality,
+                  const uint8_t **data, size_t *size);
+
+#endif
