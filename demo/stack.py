@@ -127,12 +127,15 @@ class Part:
     start_s = 30                # until it is ready
     stop_s = 15                 # from SIGTERM until it is gone
     good_ends = (0,)            # exit status after SIGTERM
+    on_create = None            # called with each new part: the tests watch all logs
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder) / self.name
         self.process = None
         self.log = self.folder / "log"
         self.on_start = None            # called when the process is there, ready or not
+        if Part.on_create:
+            Part.on_create(self)
 
     def command(self):
         raise NotImplementedError
@@ -389,7 +392,8 @@ group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304
-controlled.shutdown.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """)
         if not (data / "meta.properties").exists():
             done = subprocess.run(
@@ -555,9 +559,9 @@ class Producer(Part):
 
     name = "producer"
 
-    def __init__(self, folder, database, broker, build=None, settings=None):
+    def __init__(self, folder, database, broker, build=None, settings=None, topic="video"):
         super().__init__(folder)
-        self.database, self.broker = database, broker
+        self.database, self.broker, self.topic = database, broker, topic
         self.build = build or Build()
         self.settings = settings or {}
 
@@ -565,7 +569,7 @@ class Producer(Part):
         sections = {
             "database": {"socket": self.database.socket, "user": self.database.user,
                          "password": self.database.password, "name": self.database.database},
-            "kafka": {"brokers": self.broker.address},
+            "kafka": {"brokers": self.broker.address, "topic": self.topic},
             "producer": {"camera_program": self.build.camera, "catalog_interval": "2 s",
                          "report_interval": "1 s"},
         }
@@ -621,12 +625,12 @@ RedirectMatch "^/$" "/cameras"
 
     def __init__(self, folder, broker, build=None, *, snippet="", mpm="event", tls=False,
                  http2=False, port=0, threads=25, children=2, locations=LOCATIONS, host="127.0.0.1",
-                 modules=(), log_level="info"):
+                 modules=(), log_level="info", topic="video"):
         super().__init__(folder)
         self.broker, self.build = broker, build or Build()
         self.snippet, self.mpm, self.tls, self.http2 = snippet, mpm, tls, http2
         self.host, self.port, self.threads, self.children = host, port, threads, children
-        self.locations, self.log_level = locations, log_level
+        self.locations, self.log_level, self.topic = locations, log_level, topic
         self.modules = self.modules + tuple(modules)
         self.log = self.folder / "error.log"
 
@@ -703,6 +707,7 @@ CustomLog {self.folder}/access.log demo
 Timeout 60
 {extra}
 KafkaCamBrokers {self.broker.address}
+KafkaCamTopic {self.topic}
 {self._client_settings()}{self.locations}
 {self.snippet}
 """
@@ -797,25 +802,32 @@ class Outside:
         pass
 
 
+def make_broker(kind, folder, build):
+    if kind == "embedded":
+        return Broker(folder, build)
+    return ApacheKafka(folder) if kind == "apache" else Outside(kind)
+
+
 class Stack:
     """The whole chain in one folder. Everything that does not depend on another starts at once."""
 
-    def __init__(self, folder, *, cameras=4, kafka="embedded", port=0, urls=(), build=None,
-                 fps=5, producer_settings=None, httpd=None, camera_options=()):
+    def __init__(self, folder, *, cameras=4, kafka="embedded", broker=None, port=0, urls=(),
+                 build=None, fps=5, producer=None, httpd=None, camera_options=()):
+        """kafka: embedded, apache, or HOST:PORT; broker: one that runs and goes on running. producer:
+        its settings; httpd: options of Httpd."""
         self.folder = pathlib.Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         build = build or Build()
-        self.urls = list(urls)
-        self.fps = fps
-        self.broker = {"embedded": lambda: Broker(self.folder, build),
-                       "apache": lambda: ApacheKafka(self.folder)}.get(
-                           kafka, lambda: Outside(kafka))()
+        self.urls, self.fps = list(urls), fps
+        self.own_broker = broker is None
+        self.broker = broker or make_broker(kafka, self.folder, build)
+        topic = getattr(broker, "topic", "video")
         self.database = Database(self.folder)
         self.cameras = None if urls else Cameras(
-            self.folder, cameras, mjpeg=[2] if cameras > 1 else [], digest=[3] if cameras > 2 else [],
-            options=camera_options)
-        self.producer = Producer(self.folder, self.database, self.broker, build, producer_settings)
-        self.httpd = Httpd(self.folder, self.broker, build, port=port, **(httpd or {}))
+            self.folder, cameras, mjpeg=[2] if cameras > 1 else [],
+            digest=[3] if cameras > 2 else [], options=camera_options)
+        self.producer = Producer(self.folder, self.database, self.broker, build, producer, topic)
+        self.httpd = Httpd(self.folder, self.broker, build, port=port, topic=topic, **(httpd or {}))
         self.journal = None     # a file that names all our processes, for stop_recorded()
         for part in self.parts:
             part.on_start = self._write_journal
@@ -823,7 +835,8 @@ class Stack:
     @property
     def parts(self):
         """In the order of starting."""
-        return [part for part in (self.broker, self.database, self.cameras, self.producer,
+        broker = self.broker if self.own_broker else None
+        return [part for part in (broker, self.database, self.cameras, self.producer,
                                   self.httpd) if part]
 
     @property
@@ -832,7 +845,7 @@ class Stack:
 
     def start(self):
         try:
-            together([part.start for part in (self.broker, self.database, self.cameras) if part])
+            together([part.start for part in self.parts[:-2]])
             self.add_rows()
             together([self.producer.start, self.httpd.start])
         except BaseException:

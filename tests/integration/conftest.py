@@ -1,0 +1,239 @@
+"""What the integration tests share: the real parts in a private folder, a look at all logs after
+each test, and a deadline for each test.
+
+A test takes `chain` (everything, shared by the tests of its file, which leave it as they found it),
+`own_chain` or `make_chain` (its own), or `module` (broker and httpd alone, fed by `feed`). Tests
+marked both_brokers are the ones that also run with --kafka apache. Warnings and errors of ours
+(KCnnnn) in any log fail the test unless it is marked expects_log("KCnnnn", ...)."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "demo"), str(pathlib.Path(__file__).resolve().parent)]
+
+import clients      # noqa: E402
+import stack        # noqa: E402
+
+TEST_S = 120        # of one test, unless marked deadline(seconds)
+
+# Nothing may ever write these.
+CRASHES = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|exit signal|"
+                     r"[Ss]egmentation fault|Assertion .* failed|stack smashing|double free|"
+                     r"\[\w+:(crit|alert|emerg)\]|terminated by signal")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kafka", choices=("embedded", "apache"), default="embedded",
+                     help="broker of the tests; apache runs those marked both_brokers alone")
+
+
+def pytest_configure(config):
+    for line in ("both_brokers: runs with --kafka apache as well",
+                 "expects_log(id, ...): warnings and errors that the test provokes",
+                 "deadline(seconds): this test may take longer than others",
+                 "slow_sanitized: left out of the run under AddressSanitizer"):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--kafka") == "apache":
+        chosen = [item for item in items if item.get_closest_marker("both_brokers")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """A test that hangs fails with a traceback of where it hung."""
+    marker = item.get_closest_marker("deadline")
+    seconds = marker.args[0] if marker else TEST_S
+
+    def late(*_):
+        raise TimeoutError(f"the test's deadline of {seconds} s is over")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        item.failed = True
+        for part in Logs.parts:
+            report.sections.append((f"{part.name}: {part.log}", part.log_tail(40)))
+
+
+class Logs:
+    """Every part that a test creates, and how much of its log has been looked at."""
+
+    parts = []
+    seen = {}
+
+    @classmethod
+    def watch(cls, part):
+        cls.parts.append(part)
+
+    @classmethod
+    def troubles(cls, allowed):
+        """New lines in all logs that nobody expected."""
+        lines = []
+        for part in cls.parts:
+            text = part.log_text()
+            new, cls.seen[part] = text[cls.seen.get(part, 0):], len(text)
+            for line in new.splitlines():
+                found = re.search(r"\bKC(\d{4})\b", line)
+                if CRASHES.search(line) or found and f"KC{found.group(1)}" not in allowed:
+                    lines.append(f"{part.name}: {line}")
+        return lines
+
+
+stack.Part.on_create = Logs.watch
+
+
+@pytest.fixture(autouse=True)
+def clean_logs(request):
+    yield
+    allowed = {name for marker in request.node.iter_markers("expects_log") for name in marker.args}
+    troubles = Logs.troubles(allowed)
+    Logs.parts[:] = [part for part in Logs.parts if part.running() or part.folder.exists()]
+    assert not troubles, "unexpected in the logs:\n" + "\n".join(troubles)
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The session's folder; short, because sockets live in it. Kept when something failed."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="kc-"))
+    yield folder
+    if not os.environ.get("KAFKACAM_KEEP"):
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_folder(root):
+    """Call it for a folder that nobody has used."""
+    def make():
+        make.count += 1
+        folder = root / str(make.count)
+        folder.mkdir()
+        return folder
+    make.count = 0
+    return make
+
+
+@pytest.fixture
+def folder(new_folder):
+    return new_folder()
+
+
+@pytest.fixture(scope="session")
+def build():
+    return stack.Build()
+
+
+@pytest.fixture(scope="session")
+def kafka_kind(pytestconfig):
+    return pytestconfig.getoption("--kafka")
+
+
+@pytest.fixture(scope="session")
+def new_broker(kafka_kind, new_folder, build):
+    """Call it for a broker that runs, and a topic name that nobody has used on it. The embedded one
+    is new each time; Apache Kafka takes too long for that and is shared."""
+    running = []
+
+    def make():
+        make.count += 1
+        if kafka_kind == "embedded" or not running:
+            broker = (stack.Broker(new_folder(), build) if kafka_kind == "embedded"
+                      else stack.ApacheKafka(new_folder()))
+            broker.topic = "video"
+            running.append(broker.start())
+        broker = running[-1]
+        if kafka_kind == "apache":
+            broker.topic = f"video{make.count}"
+        return broker
+    make.count = 0
+    yield make
+    for broker in running:
+        broker.stop()
+
+
+@pytest.fixture
+def broker(new_broker):
+    return new_broker()
+
+
+@pytest.fixture(scope="session")
+def chain_maker(new_broker, new_folder, build):
+    """make(...) starts a Stack; the caller stops it."""
+    def make(**options):
+        broker = new_broker()
+        chain = stack.Stack(new_folder(), broker=broker, build=build, **options).start()
+        chain.topic = broker.topic
+        return chain
+    return make
+
+
+@pytest.fixture(scope="module")
+def chain(chain_maker):
+    """3 cameras at 5 fps (2: MJPEG, 3: password), shared by the tests of a file."""
+    with chain_maker(cameras=3) as running:
+        clients.wait_for_pictures(running.httpd, running.numbers)
+        yield running
+
+
+@pytest.fixture
+def make_chain(chain_maker):
+    """Call it for a chain of the test's own; stopped afterwards."""
+    running = []
+
+    def make(**options):
+        running.append(chain_maker(**options))
+        clients.wait_for_pictures(running[-1].httpd, running[-1].numbers)
+        return running[-1]
+    yield make
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def own_chain(make_chain):
+    return make_chain(cameras=3)
+
+
+@pytest.fixture
+def make_httpd(new_folder, build):
+    """Call it with a broker and Httpd's options for an httpd that runs; stopped afterwards."""
+    running = []
+
+    def make(broker, **options):
+        running.append(stack.Httpd(new_folder(), broker, build, topic=broker.topic, **options))
+        return running[-1].start()
+    yield make
+    for httpd in running:
+        httpd.stop()
+
+
+@pytest.fixture
+def feed(broker):
+    """Writes records as a producer does, or as anybody else might."""
+    with clients.Feed(broker.address, broker.topic) as one:
+        one.make_topics(broker.creates_topics)
+        yield one
+
+
+@pytest.fixture
+def module(broker, feed, make_httpd):
+    """httpd on a broker that only the test writes to."""
+    return make_httpd(broker)
