@@ -92,31 +92,30 @@ class Stream:
         self.rest += data
 
     def _until(self, mark):
+        """What stands before mark, which is left unread."""
         while mark not in self.rest:
             self._more()
-        before, self.rest = self.rest.split(mark, 1)
+        before, found, after = self.rest.partition(mark)
+        self.rest = found + after
+        return before
+
+    def _skip(self, mark):
+        before = self._until(mark)
+        self.rest = self.rest[len(mark):]
         return before
 
     def part(self):
-        """(headers, body) of the next part."""
-        self._until(b"--frame\r\n")
-        lines = self._until(b"\r\n\r\n").decode().split("\r\n")
+        """(headers, body) of the next part. One without a length ends where the next begins."""
+        self._skip(b"--frame\r\n")
+        lines = self._skip(b"\r\n\r\n").decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        if "content-length" in headers:
-            size = int(headers["content-length"])
-            while len(self.rest) < size:
-                self._more()
-            body, self.rest = self.rest[:size], self.rest[size:]
-            return headers, body
-        return headers, self._until(b"\r\n--frame") if self._keep_boundary() else b""
-
-    def _keep_boundary(self):
-        """A part without a length ends before the next boundary, which stays unread."""
-        while b"\r\n--frame" not in self.rest:
+        if "content-length" not in headers:
+            return headers, self._until(b"\r\n--frame\r\n")
+        size = int(headers["content-length"])
+        while len(self.rest) < size:
             self._more()
-        at = self.rest.index(b"\r\n--frame")
-        self.rest = self.rest[:at] + b"\r\n--frame" + self.rest[at:]
-        return True
+        body, self.rest = self.rest[:size], self.rest[size:]
+        return headers, body
 
     def jpeg(self):
         """The next picture; other parts are skipped."""
