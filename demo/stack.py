@@ -471,7 +471,7 @@ class Database(Part):
             for host in ("localhost", "127.0.0.1"):
                 cursor.execute(f"CREATE USER 'kafkacam'@'{host}' IDENTIFIED BY %s",
                                (self.password,))
-                cursor.execute(f"GRANT SELECT ON kafkacam.* TO 'kafkacam'@'{host}'")
+                cursor.execute(f"GRANT SELECT ON kafkacam.cameras TO 'kafkacam'@'{host}'")
         connection.commit()
 
     def connect(self, database="kafkacam"):
