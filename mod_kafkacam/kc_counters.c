@@ -38,6 +38,8 @@ static const struct {
     [KC_COUNTER_PENDING_POOLS] = { "pending_pools",
                                    "Ended connections whose memory waits for its worker." },
     [KC_COUNTER_PARTITIONS] = { "partitions", "Kafka partitions being fetched, all children." },
+    [KC_COUNTER_LONGEST_TURN] = { "longest_turn_us",
+                                  "Longest time that one viewer kept a pump, microseconds." },
     [KC_COUNTER_VIEWERS_BEGUN] = { "viewers_begun", "Streams opened." },
     [KC_COUNTER_VIEWERS_REFUSED] = { "viewers_refused", "Streams refused by a limit." },
     [KC_COUNTER_VIEWERS_STALLED] = { "viewers_stalled",
@@ -188,7 +190,14 @@ apr_int64_t kc_counters_sum(kc_counter_t counter)
     }
     sum = apr_atomic_read64(&memory->past[counter]);
     for (i = 0; i < memory->slots; i++) {
-        sum += apr_atomic_read64(&memory->slot[i].values[counter]);
+        apr_uint64_t value = apr_atomic_read64(&memory->slot[i].values[counter]);
+
+        if (counter != KC_COUNTER_LONGEST_TURN) {
+            sum += value;
+        }
+        else if (value > sum) {
+            sum = value;
+        }
     }
     return (apr_int64_t)sum;
 }

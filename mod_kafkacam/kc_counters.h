@@ -16,6 +16,7 @@ typedef enum {
     KC_COUNTER_BLOCKING_VIEWERS, /* those that hold a worker thread */
     KC_COUNTER_PENDING_POOLS,    /* ended connections whose memory waits for the worker */
     KC_COUNTER_PARTITIONS,       /* partitions being fetched */
+    KC_COUNTER_LONGEST_TURN,     /* us that one viewer kept a pump; the sum is the largest */
     KC_COUNTER_GAUGES,
     /* Counters */
     KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,

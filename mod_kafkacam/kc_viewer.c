@@ -184,7 +184,7 @@ void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now)
 
 int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now)
 {
-    return kc_mjpeg_left(&viewer->part) > 0 && now - viewer->moved > viewer->config->stall_timeout;
+    return now - viewer->moved >= viewer->config->stall_timeout;
 }
 
 int kc_viewer_recheck(kc_viewer_t *viewer, apr_time_t now)

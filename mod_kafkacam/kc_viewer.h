@@ -45,6 +45,7 @@ typedef struct {
     kc_hub_t *hub;
     kc_choice_t *choice;
     int (*may_see)(request_rec *r, apr_uint32_t cam);
+    void *sender;         /* the sender's own, NULL: none took it yet */
     kc_mjpeg_part_t part; /* on its way; empty between two frames */
     apr_time_t moved;     /* when the line last took something, or the stream began */
     apr_time_t checked;   /* when may_see was last asked */
@@ -66,7 +67,7 @@ apr_time_t kc_viewer_due(const kc_viewer_t *viewer);
 /* The line took size more bytes of the part. */
 void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now);
 
-/* The line takes nothing, and has not for KafkaCamStallTimeout. */
+/* Of a viewer whose line is full: it took nothing for KafkaCamStallTimeout. */
 int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now);
 
 /* Ask may_see again if it is time. 0: nothing is left that this client may see. */

@@ -9,6 +9,7 @@
 #include "kc_counters.h"
 #include "kc_viewer.h"
 #include "kc_blocking.h"
+#include "kc_pump.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -22,6 +23,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     kc_counters_join(pchild, s);
+    kc_pump_start(pchild, s);
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
@@ -38,7 +40,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     kc_viewer_register_hooks(pool);
-    kc_viewer_senders(NULL, kc_blocking_send);
+    kc_viewer_senders(kc_pump_send, kc_blocking_send);
+    kc_pump_register_hooks(pool);
 }
 
 /* The only symbol httpd sees (-fvisibility=hidden). */

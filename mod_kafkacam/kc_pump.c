@@ -1,0 +1,657 @@
+#include "kc_pump.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <ap_mpm.h>
+#include <apr_atomic.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <mpm_common.h>
+#include <scoreboard.h>
+#include "kc_counters.h"
+#include "kc_grave.h"
+#include "kc_line.h"
+#include "kc_timers.h"
+
+#define EVENTS 256
+
+/* One viewer's turn ends after so many bytes, so that a wall of a hundred cameras holds nobody up. */
+#define TURN_MAX 262144
+
+/* How often ended connections are looked at whose worker was not back yet. */
+#define SWEEP apr_time_from_msec(20)
+
+typedef struct pump_t pump_t;
+typedef struct stream_t stream_t;
+typedef struct channel_t channel_t;
+
+/* A viewer's place at one camera. */
+typedef struct seat_t {
+    APR_RING_ENTRY(seat_t) link;
+    stream_t *stream;
+    apr_size_t place; /* the seat's number in the viewer's choice */
+    channel_t *channel;
+} seat_t;
+
+/* A camera as one pump sees it: however many viewers it has here, its news come once. Never freed:
+ * there are as many as camera numbers were ever watched. */
+struct channel_t {
+    APR_RING_HEAD(seats_t, seat_t) seats;
+    pump_t *pump;
+    kc_hub_t *hub;
+    apr_uint32_t cam;
+    kc_hub_watch_t watch; /* entered while there are seats */
+    apr_uint32_t told;    /* atomic: it is in the pump's list of news */
+    channel_t *next_told; /* guarded by the pump's lock */
+};
+
+/* A hub's channels by camera number, made when first used. */
+typedef struct board_t {
+    struct board_t *next;
+    kc_hub_t *hub;
+    channel_t **channels;
+} board_t;
+
+/* A viewer in a pump's care. In the connection's pool. */
+struct stream_t {
+    APR_RING_ENTRY(stream_t) link; /* in one of the pump's rings */
+    kc_viewer_t *viewer;
+    pump_t *pump;
+    kc_grave_worker_t worker;
+    kc_line_t line;
+    kc_timer_t timer;
+    seat_t *seats;
+    int watching; /* the seats are in their channels */
+    int blocked;  /* the line is full: wait till it is writable */
+    enum { OPEN, AGAIN, ENDING } state;
+    int gone; /* ENDING: the client left, or is cut */
+};
+
+APR_RING_HEAD(streams_t, stream_t);
+
+struct pump_t {
+    apr_pool_t *pool; /* of the pump's thread alone, once it runs */
+    apr_thread_t *thread;
+    server_rec *server;
+    int epoll;
+    int wakeup;        /* eventfd */
+    apr_uint32_t load; /* atomic: streams given to it and not ended */
+
+    apr_thread_mutex_t *lock; /* guards these four */
+    struct streams_t inbox;
+    channel_t *told;
+    int awake; /* it will look here: no need to write to wakeup */
+    int quit;
+
+    struct streams_t open;  /* the thread's own from here on */
+    struct streams_t again; /* had their turn and have more to send */
+    struct streams_t ending;
+    kc_timers_t timers;
+    kc_grave_t grave;
+    board_t *boards;
+    apr_time_t sweep;            /* when to look at the grave, 0: it is empty */
+    apr_interval_time_t longest; /* that one viewer kept the pump */
+};
+
+static pump_t *pumps;
+static int pump_count;
+
+/* Set once, when the child is told to stop, perhaps in a signal handler. Atomic. */
+static apr_uint32_t stopping;
+
+static void wake(pump_t *pump)
+{
+    apr_uint64_t one = 1;
+    ssize_t written;
+
+    do {
+        written = write(pump->wakeup, &one, sizeof(one));
+    } while (written < 0 && errno == EINTR); /* EAGAIN: it is readable already, as it should be */
+}
+
+/* In the publishing thread: once for each frame and pump, however many viewers there are. */
+static void tell(void *baton, apr_uint32_t cam)
+{
+    channel_t *channel = baton;
+    pump_t *pump = channel->pump;
+    int asleep;
+
+    if (apr_atomic_xchg32(&channel->told, 1)) {
+        return;
+    }
+    apr_thread_mutex_lock(pump->lock);
+    channel->next_told = pump->told;
+    pump->told = channel;
+    asleep = !pump->awake;
+    pump->awake = 1;
+    apr_thread_mutex_unlock(pump->lock);
+    if (asleep) {
+        wake(pump);
+    }
+}
+
+static channel_t *find_channel(pump_t *pump, kc_hub_t *hub, apr_uint32_t cam)
+{
+    board_t *board = pump->boards;
+    channel_t *channel;
+
+    while (board && board->hub != hub) {
+        board = board->next;
+    }
+    if (!board) {
+        board = apr_pcalloc(pump->pool, sizeof(*board));
+        board->hub = hub;
+        board->channels = apr_pcalloc(pump->pool, kc_hub_cams(hub) * sizeof(*board->channels));
+        board->next = pump->boards;
+        pump->boards = board;
+    }
+    channel = board->channels[cam];
+    if (!channel) {
+        channel = apr_pcalloc(pump->pool, sizeof(*channel));
+        APR_RING_INIT(&channel->seats, seat_t, link);
+        channel->pump = pump;
+        channel->hub = hub;
+        channel->cam = cam;
+        channel->watch.notify = tell;
+        channel->watch.baton = channel;
+        board->channels[cam] = channel;
+    }
+    return channel;
+}
+
+static void enter_channels(stream_t *stream)
+{
+    kc_viewer_t *viewer = stream->viewer;
+    apr_size_t count = kc_choice_count(viewer->choice), i;
+
+    stream->seats = apr_pcalloc(viewer->r->connection->pool, count * sizeof(*stream->seats));
+    for (i = 0; i < count; i++) {
+        seat_t *seat = &stream->seats[i];
+        channel_t *channel =
+            find_channel(stream->pump, viewer->hub, kc_choice_cam(viewer->choice, i));
+        int first = APR_RING_EMPTY(&channel->seats, seat_t, link);
+
+        seat->stream = stream;
+        seat->place = i;
+        seat->channel = channel;
+        APR_RING_INSERT_TAIL(&channel->seats, seat, seat_t, link);
+        if (first) {
+            kc_hub_watch(channel->hub, channel->cam, &channel->watch);
+        }
+    }
+    stream->watching = 1;
+}
+
+static void leave_channels(stream_t *stream)
+{
+    apr_size_t i;
+
+    for (i = 0; stream->watching && i < kc_choice_count(stream->viewer->choice); i++) {
+        seat_t *seat = &stream->seats[i];
+        channel_t *channel = seat->channel;
+
+        APR_RING_REMOVE(seat, link);
+        if (APR_RING_EMPTY(&channel->seats, seat_t, link)) {
+            kc_hub_unwatch(channel->hub, channel->cam, &channel->watch);
+        }
+    }
+    stream->watching = 0;
+}
+
+static void move_to(struct streams_t *ring, stream_t *stream, int state)
+{
+    APR_RING_REMOVE(stream, link);
+    APR_RING_INSERT_TAIL(ring, stream, stream_t, link);
+    stream->state = state;
+}
+
+/* Only marks it: events of the same batch may still point to it. */
+static void end_stream(stream_t *stream, int gone)
+{
+    if (stream->state != ENDING) {
+        move_to(&stream->pump->ending, stream, ENDING);
+        stream->gone = gone;
+    }
+}
+
+/* When to look at the stream though nothing happens to it. A timer that rings too early is set
+ * anew then, which is cheaper than moving it with each frame. */
+static void set_timer(stream_t *stream)
+{
+    kc_viewer_t *viewer = stream->viewer;
+    apr_time_t due =
+        stream->blocked ? viewer->moved + viewer->config->stall_timeout : kc_viewer_due(viewer);
+
+    if (viewer->may_see && viewer->config->recheck &&
+        (!due || viewer->checked + viewer->config->recheck < due)) {
+        due = viewer->checked + viewer->config->recheck;
+    }
+    if (due && (!stream->timer.place || due < stream->timer.due)) {
+        kc_timers_set(&stream->pump->timers, &stream->timer, due);
+    }
+}
+
+static void note_longest(pump_t *pump, apr_interval_time_t took)
+{
+    if (took > pump->longest) {
+        kc_counters_add(KC_COUNTER_LONGEST_TURN, took - pump->longest);
+        pump->longest = took;
+    }
+}
+
+/* One turn: what is on its way, then whatever is new, as far as the line takes it. */
+static void serve(stream_t *stream, apr_time_t now)
+{
+    kc_viewer_t *viewer = stream->viewer;
+    apr_off_t before = viewer->r->bytes_sent;
+    apr_time_t begun = now;
+    apr_status_t rv;
+
+    for (;;) {
+        rv = kc_line_push(&stream->line, now);
+        if (rv != APR_SUCCESS || viewer->r->bytes_sent - before >= TURN_MAX ||
+            !kc_viewer_next(viewer, now)) {
+            break;
+        }
+    }
+    now = apr_time_now();
+    note_longest(stream->pump, now - begun);
+    stream->blocked = APR_STATUS_IS_EAGAIN(rv);
+    if (rv != APR_SUCCESS && !stream->blocked) {
+        end_stream(stream, 1);
+        return;
+    }
+    if (!stream->blocked && viewer->r->bytes_sent - before >= TURN_MAX) {
+        move_to(&stream->pump->again, stream, AGAIN);
+    }
+    set_timer(stream);
+}
+
+static void on_timer(stream_t *stream, apr_time_t now)
+{
+    kc_viewer_t *viewer = stream->viewer;
+
+    if (stream->blocked && kc_viewer_stalled(viewer, now)) {
+        kc_counters_add(KC_COUNTER_VIEWERS_STALLED, 1);
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, viewer->r,
+                      "viewer cut: it took nothing for KafkaCamStallTimeout");
+        end_stream(stream, 1);
+    }
+    else if (!kc_viewer_recheck(viewer, now)) {
+        end_stream(stream, 0);
+    }
+    else if (stream->blocked) {
+        set_timer(stream);
+    }
+    else {
+        serve(stream, now);
+    }
+}
+
+/* A viewer arrives. Its headers and first boundary go out at once, offline camera or not. */
+static void adopt(pump_t *pump, stream_t *stream, apr_time_t now)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                 .data.ptr = stream };
+    conn_rec *c = stream->viewer->r->connection;
+    apr_os_sock_t fd;
+
+    c->current_thread = pump->thread;
+    APR_RING_INSERT_TAIL(&pump->open, stream, stream_t, link);
+    kc_line_open(&stream->line, stream->viewer);
+    if (apr_atomic_read32(&stopping)) {
+        end_stream(stream, 1);
+        return;
+    }
+    apr_os_sock_get(&fd, stream->line.socket);
+    if (epoll_ctl(pump->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, stream->viewer->r,
+                      KC_ID(2310) "no room in the poll set: viewer cut");
+        end_stream(stream, 1);
+        return;
+    }
+    enter_channels(stream);
+    serve(stream, now);
+}
+
+/* Outside of the event batch, because everything the stream is made of goes. */
+static void finish(pump_t *pump, stream_t *stream)
+{
+    conn_rec *c = stream->line.c;
+    kc_grave_worker_t worker = stream->worker;
+    apr_os_sock_t fd;
+
+    APR_RING_REMOVE(stream, link);
+    leave_channels(stream);
+    kc_timers_unset(&pump->timers, &stream->timer);
+    if (apr_os_sock_get(&fd, stream->line.socket) == APR_SUCCESS) {
+        epoll_ctl(pump->epoll, EPOLL_CTL_DEL, fd, NULL);
+    }
+    kc_line_close(&stream->line, stream->gone);
+    kc_grave_bury(&pump->grave, c, &worker);
+    apr_atomic_dec32(&pump->load);
+}
+
+static void on_events(pump_t *pump, const struct epoll_event *events, int count, apr_time_t now)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        stream_t *stream = events[i].data.ptr;
+        apr_uint64_t wakeups;
+
+        if (!stream) {
+            while (read(pump->wakeup, &wakeups, sizeof(wakeups)) < 0 && errno == EINTR) {
+            }
+        }
+        else if (stream->state == ENDING) {
+            continue;
+        }
+        else if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+            end_stream(stream, 1);
+        }
+        else if ((events[i].events & EPOLLOUT) && stream->blocked) {
+            serve(stream, now);
+        }
+    }
+}
+
+static void on_news(channel_t *told, apr_time_t now)
+{
+    while (told) {
+        channel_t *channel = told;
+        seat_t *seat;
+
+        told = channel->next_told;
+        apr_atomic_set32(&channel->told, 0); /* before looking: news from now on tell again */
+        APR_RING_FOREACH(seat, &channel->seats, seat_t, link)
+        {
+            kc_choice_tell(seat->stream->viewer->choice, seat->place);
+            if (!seat->stream->blocked && seat->stream->state == OPEN) {
+                serve(seat->stream, now);
+            }
+        }
+    }
+}
+
+/* What other threads left for the pump. Returns whether it goes on. */
+static int on_wakeup(pump_t *pump, apr_time_t now)
+{
+    struct streams_t inbox;
+    channel_t *told;
+    int quit;
+
+    APR_RING_INIT(&inbox, stream_t, link);
+    apr_thread_mutex_lock(pump->lock);
+    APR_RING_CONCAT(&inbox, &pump->inbox, stream_t, link);
+    told = pump->told;
+    pump->told = NULL;
+    pump->awake = 0;
+    quit = pump->quit;
+    apr_thread_mutex_unlock(pump->lock);
+    on_news(told, now);
+    while (!APR_RING_EMPTY(&inbox, stream_t, link)) {
+        stream_t *stream = APR_RING_FIRST(&inbox);
+
+        APR_RING_REMOVE(stream, link);
+        adopt(pump, stream, now);
+    }
+    return !quit;
+}
+
+static void on_time(pump_t *pump, apr_time_t now)
+{
+    kc_timer_t *timer;
+
+    while ((timer = kc_timers_due(&pump->timers, now)) != NULL) {
+        stream_t *stream = timer->owner;
+
+        if (stream->state == OPEN) {
+            on_timer(stream, now);
+        }
+    }
+}
+
+/* Each of those that are there now, not those that come while it is at it. */
+static void on_again(pump_t *pump, apr_time_t now)
+{
+    struct streams_t round;
+
+    APR_RING_INIT(&round, stream_t, link);
+    APR_RING_CONCAT(&round, &pump->again, stream_t, link);
+    while (!APR_RING_EMPTY(&round, stream_t, link)) {
+        stream_t *stream = APR_RING_FIRST(&round);
+
+        move_to(&pump->open, stream, OPEN);
+        serve(stream, now);
+    }
+}
+
+static void end_all(struct streams_t *ring)
+{
+    while (!APR_RING_EMPTY(ring, stream_t, link)) {
+        end_stream(APR_RING_FIRST(ring), 0);
+    }
+}
+
+static void on_endings(pump_t *pump, apr_time_t now)
+{
+    if (apr_atomic_read32(&stopping)) {
+        end_all(&pump->open);
+        end_all(&pump->again);
+    }
+    while (!APR_RING_EMPTY(&pump->ending, stream_t, link)) {
+        finish(pump, APR_RING_FIRST(&pump->ending));
+        if (!pump->sweep) {
+            pump->sweep = now + SWEEP;
+        }
+    }
+    if (pump->sweep && pump->sweep <= now && !apr_atomic_read32(&stopping)) {
+        pump->sweep = kc_grave_sweep(&pump->grave) > 0 ? now + SWEEP : 0;
+    }
+}
+
+/* Milliseconds till there is something to do though nothing happens; -1: never. */
+static int patience(const pump_t *pump, apr_time_t now)
+{
+    const kc_timer_t *timer = kc_timers_first(&pump->timers);
+    apr_time_t due = timer ? timer->due : 0;
+
+    if (!APR_RING_EMPTY(&pump->again, stream_t, link)) {
+        return 0;
+    }
+    if (pump->sweep && !apr_atomic_read32(&stopping) && (!due || pump->sweep < due)) {
+        due = pump->sweep;
+    }
+    if (!due) {
+        return -1;
+    }
+    return due > now ? (int)((due - now + 999) / 1000) : 0;
+}
+
+static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+{
+    struct epoll_event events[EVENTS];
+    pump_t *pump = data;
+    apr_time_t now = apr_time_now();
+    int going = 1;
+
+    while (going) {
+        int count = epoll_wait(pump->epoll, events, EVENTS, patience(pump, now));
+
+        now = apr_time_now();
+        on_events(pump, events, count, now);
+        going = on_wakeup(pump, now);
+        on_time(pump, now);
+        on_again(pump, now);
+        on_endings(pump, now);
+    }
+    return NULL;
+}
+
+/* Where a pump gets its viewers: the last that a worker does with a suspended connection. The hook
+ * runs for connections that wait for their next request too, hence the question for the state. */
+static void hand_over(conn_rec *c, request_rec *r)
+{
+    kc_viewer_t *viewer;
+    stream_t *stream;
+    pump_t *pump;
+    int asleep;
+
+    if (!r || !c->cs || c->cs->state != CONN_STATE_SUSPENDED) {
+        return;
+    }
+    viewer = ap_get_module_config(r->request_config, &kafkacam_module);
+    if (!viewer || !viewer->sender) {
+        return;
+    }
+    stream = viewer->sender;
+    pump = stream->pump;
+    kc_grave_note(&stream->worker, c);
+    apr_atomic_inc32(&pump->load);
+    apr_thread_mutex_lock(pump->lock);
+    APR_RING_INSERT_TAIL(&pump->inbox, stream, stream_t, link);
+    asleep = !pump->awake;
+    pump->awake = 1;
+    apr_thread_mutex_unlock(pump->lock);
+    if (asleep) {
+        wake(pump);
+    }
+}
+
+static pump_t *least_loaded(void)
+{
+    pump_t *least = &pumps[0];
+    int i;
+
+    for (i = 1; i < pump_count; i++) {
+        if (apr_atomic_read32(&pumps[i].load) < apr_atomic_read32(&least->load)) {
+            least = &pumps[i];
+        }
+    }
+    return least;
+}
+
+/* Only a request of its own, that came over its own connection, can be suspended. */
+int kc_pump_send(kc_viewer_t *viewer)
+{
+    request_rec *r = viewer->r;
+    conn_rec *c = r->connection;
+    stream_t *stream;
+
+    if (!pump_count || c->master || !c->cs || r->main || r->prev || !kc_line_suits(r)) {
+        return DECLINED;
+    }
+    if (apr_atomic_read32(&stopping)) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    stream = apr_pcalloc(c->pool, sizeof(*stream));
+    stream->viewer = viewer;
+    stream->pump = least_loaded();
+    stream->timer.owner = stream;
+    viewer->sender = stream;
+    return SUSPENDED;
+}
+
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    int i;
+
+    apr_atomic_set32(&stopping, 1);
+    for (i = 0; i < pump_count; i++) {
+        wake(&pumps[i]);
+    }
+}
+
+static apr_status_t stop(void *data)
+{
+    int i;
+
+    for (i = 0; i < pump_count; i++) {
+        pump_t *pump = &pumps[i];
+        apr_status_t rv;
+
+        apr_thread_mutex_lock(pump->lock);
+        pump->quit = 1;
+        apr_thread_mutex_unlock(pump->lock);
+        wake(pump);
+        apr_thread_join(&rv, pump->thread);
+        kc_grave_abandon(&pump->grave);
+        kc_timers_close(&pump->timers);
+        close(pump->epoll);
+        close(pump->wakeup);
+    }
+    pump_count = 0;
+    return APR_SUCCESS;
+}
+
+static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+    apr_status_t rv;
+
+    apr_pool_create(&pump->pool, pool);
+    pump->server = s;
+    APR_RING_INIT(&pump->inbox, stream_t, link);
+    APR_RING_INIT(&pump->open, stream_t, link);
+    APR_RING_INIT(&pump->again, stream_t, link);
+    APR_RING_INIT(&pump->ending, stream_t, link);
+    pump->epoll = epoll_create1(EPOLL_CLOEXEC);
+    pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pump->epoll < 0 || pump->wakeup < 0 ||
+        epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->wakeup, &event) != 0) {
+        return errno;
+    }
+    rv = apr_thread_mutex_create(&pump->lock, APR_THREAD_MUTEX_DEFAULT, pool);
+    return rv == APR_SUCCESS ? ap_thread_create(&pump->thread, NULL, run, pump, pool) : rv;
+}
+
+static int wanted_pumps(const server_rec *s)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int threads = kc_config_get(s)->pump_threads;
+
+    return threads > 0 ? threads : processors >= 8 ? (int)(processors / 4) : 1;
+}
+
+void kc_pump_start(apr_pool_t *pchild, server_rec *s)
+{
+    int async = 0, wanted = wanted_pumps(s);
+    apr_status_t rv;
+
+    if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async) {
+        return;
+    }
+    pumps = apr_pcalloc(pchild, wanted * sizeof(*pumps));
+    for (pump_count = 0; pump_count < wanted; pump_count++) {
+        rv = start_one(&pumps[pump_count], pchild, s);
+        if (rv != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, KC_ID(2311) "%d of %d pump threads started",
+                         pump_count, wanted);
+            break;
+        }
+    }
+    apr_pool_pre_cleanup_register(pchild, NULL, stop);
+}
+
+/* The scoreboard keeps the times that kc_grave relies on only with ExtendedStatus, as mod_status
+ * sets it; the administrator's own word counts all the same. */
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    ap_extended_status = 1;
+    return OK;
+}
+
+void kc_pump_register_hooks(apr_pool_t *pool)
+{
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_suspend_connection(hand_over, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    kc_line_register_hooks(pool);
+}
