@@ -160,7 +160,7 @@ static void only_rtsp_with_a_host_is_a_camera(void **state)
         "rtsp://h\x01",
         "pipe:0",
         "rtsp+file://h/x",
-        "rtsp://b\xc3\xbc" "cher/x",
+        "rtsp://\xc3\xbc/x",
     };
     static const char *const right[] = {
         "rtsp://h",
