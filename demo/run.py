@@ -18,7 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import stack as parts  # noqa: E402
 from stack import StackError  # noqa: E402
 
-PICTURE_S = 60      # until every camera has delivered one
+# Seconds until every camera has delivered a picture.
+PICTURE_S = float(os.environ.get("KAFKACAM_DEMO_PICTURE_S", "60"))
 
 
 def say(text):
@@ -117,7 +118,7 @@ def start(stack):
     stack.start()
     missing = wait_for_pictures(stack)
     for number in missing:
-        say(f"camera {number} has no picture after {PICTURE_S} s: {why_not(stack, number)}")
+        say(f"camera {number} has no picture after {PICTURE_S:g} s: {why_not(stack, number)}")
     if missing and (not stack.urls or len(missing) == len(stack.urls)):
         raise StackError(f"no picture\n{stack.producer.log_tail()}")
     if not missing:
