@@ -79,8 +79,8 @@ static const struct key keys[] = {
       "Replicas of a topic made by kafkacam-producer. 0: what the broker has as default." },
     { "kafka", "retention_time", TIME, AT(kafka.retention_ms), 1 * SECONDS, 3650 * DAYS, "1 h",
       NULL,
-      "For topics made by kafkacam-producer: how long pictures are kept. Kafka deletes whole\n"
-      "segments, the newest one never; what is set in an existing topic stays as it is." },
+      "For topics made by kafkacam-producer: how long pictures are kept. What is set in\n"
+      "an existing topic stays as it is." },
     { "kafka", "retention_bytes", SIZE, AT(kafka.retention_bytes), 1 * MIB, 1048576 * GIB, "512M",
       NULL,
       "How much of one camera's pictures is kept, whichever comes first. Disk per camera and\n"

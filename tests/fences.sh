@@ -8,7 +8,7 @@ set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
-producer="$wire mem log job conf catalog placement supervisor main"
+producer="$wire mem log job conf catalog placement notify process supervisor main"
 camera="$wire mem log job conf options picture decode pace scale colour jfif jpeg sink outlet meter camera"
 module="$wire kc_config kc_counters kc_frame kc_hub kc_state kc_notice kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_viewer kc_blocking kc_timers kc_line kc_grave kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
 
@@ -33,6 +33,7 @@ foreign()
 }
 
 foreign MariaDB 'mysql|mariadb' producer/catalog.c
+foreign libsystemd 'systemd/' producer/notify.c
 foreign inih 'ini\.h' producer/conf.c
 foreign FFmpeg 'libav(format|codec|util)/' producer/decode.c
 foreign "FFmpeg's libswscale" 'libswscale/' producer/scale.c

@@ -1,0 +1,798 @@
+#include "supervisor.h"
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "catalog.h"
+#include "mem.h"
+#include "notify.h"
+#include "placement.h"
+#include "process.h"
+
+#define STOP_MS       3000  /* from SIGTERM to SIGKILL; job.h promises 2 s */
+#define GIVE_UP_MS    4300  /* of the 5 s that a stop of all may take, the rest is for Kafka */
+#define SETTLED_MS    60000 /* a camera that ran this long starts afresh */
+#define FIRST_WORD_MS 10000 /* a process that starts may be silent for this long at least */
+#define CHANGE_MS     1000  /* changes of a camera are written no more often than this */
+#define EVENTS        64
+
+/* What epoll says happened: one of these, or a camera's number behind FIRST_CAMERA. */
+enum { SIGNAL, WAKE, FIRST_CAMERA };
+
+struct camera {
+    struct catalog_row row; /* as the table has it */
+    int wanted;             /* stands in the table, 0: goes when its process has */
+    int again;              /* its process is to start anew at once: the row changed */
+
+    struct process process;
+    uint64_t started_ms;
+    uint64_t heard_ms; /* last report, or the start */
+    uint64_t kill_ms;  /* it was told to stop: SIGKILL then; 0: it was not */
+    uint64_t start_ms; /* not before */
+    uint64_t epoch_ms; /* of the last start */
+    unsigned failures; /* ends without being told, in a row */
+    uint32_t restarts; /* since the supervisor's start */
+    int complained;    /* that it fails was said */
+    int silent;        /* was killed for silence */
+
+    enum kc_wire_state state;
+    char error[256];   /* no passwords */
+    uint64_t since_ms; /* of the state, since 1970 */
+    struct job_report report;
+    double cpu;
+    uint64_t written_ms; /* the status */
+    int changed;         /* it should be written again */
+};
+
+struct supervisor {
+    const struct conf *conf;
+    int to_syslog;
+    struct catalog *catalog;
+    struct placement *placement;
+    struct job_setting *kafka; /* of all cameras; the texts are conf's */
+    size_t kafka_count;
+    int epoll, signals, wake;
+
+    struct camera **cameras; /* by number, NULL: none */
+    uint32_t limit;          /* numbers there can be, one more than the highest */
+    uint64_t next_start_ms;  /* of any camera */
+    int program_failed;      /* that cameras cannot be started was said */
+    uint64_t stopping_ms;    /* since when all is to end, 0: it is not */
+    int waiting_said;
+    char told[100]; /* systemd */
+    uint64_t next_alive_ms;
+    uint32_t alive_interval_ms;
+};
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int running(const struct camera *camera)
+{
+    return camera->process.pid > 0;
+}
+
+/* ---- state -------------------------------------------------------------------------------- */
+
+static void set_state(struct camera *camera, enum kc_wire_state state, const char *error)
+{
+    char safe[sizeof(camera->error)];
+
+    log_url(safe, sizeof(safe), error);
+    if (state != camera->state) {
+        log_debug("camera %u: %s %s", camera->row.cam, kc_wire_state_format(state), safe);
+        camera->state = state;
+        camera->since_ms = wall_ms();
+        camera->changed = 1;
+    }
+    if (strcmp(safe, camera->error)) {
+        snprintf(camera->error, sizeof(camera->error), "%s", safe);
+        camera->changed = 1;
+    }
+}
+
+static void write_status(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+{
+    const struct placement_status status = {
+        .cam = camera->row.cam,
+        .name = camera->row.name,
+        .error = camera->error,
+        .state = camera->state,
+        .since_ms = camera->since_ms,
+        .restarts = camera->restarts,
+        .cpu = camera->cpu,
+        .report = running(camera) && camera->report.frames ? &camera->report : NULL,
+    };
+
+    placement_status(supervisor->placement, &status);
+    camera->written_ms = now;
+    camera->changed = 0;
+}
+
+/* ---- a camera's process ------------------------------------------------------------------- */
+
+/* 1, 2, 5, 10, 30 s, 20 % more or less so that cameras which failed together start apart. */
+static uint64_t pause_ms(unsigned failures)
+{
+    static const uint64_t steps[] = { 1000, 2000, 5000, 10000, 30000 };
+    uint64_t step = steps[failures > 5 ? 4 : failures - 1];
+
+    return step * (uint64_t)(800 + random() % 401) / 1000;
+}
+
+static struct job job_of(const struct supervisor *supervisor, const struct camera *camera)
+{
+    const struct conf *conf = supervisor->conf;
+    const struct catalog_row *row = &camera->row;
+    struct job job = {
+        .cam = row->cam,
+        .name = row->name,
+        .url = row->url,
+        .transport = row->transport,
+        .fps = row->fps,
+        .width = row->width,
+        .quality = row->quality,
+        .small_width = row->small_width,
+        .small_fps = row->small_fps,
+        .timeout_ms = conf->cameras.timeout_ms,
+        .report_interval_ms = conf->producer.report_interval_ms,
+        .epoch_ms = camera->epoch_ms,
+        .max_frame_bytes = conf->cameras.max_frame_bytes,
+        .tls_verify = row->tls_verify,
+        .tls_ca = row->tls_ca,
+        .topic = conf->kafka.topic,
+        .small_topic = row->small_width ? conf->kafka.small_topic : NULL,
+        .kafka = supervisor->kafka,
+        .kafka_count = supervisor->kafka_count,
+        .log_level = conf->producer.log_level,
+    };
+
+    return job;
+}
+
+static void watch(struct supervisor *supervisor, int fd, uint64_t what)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = what };
+
+    if (epoll_ctl(supervisor->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        log_error(1300, "descriptor %d cannot be watched: %s", fd, strerror(errno));
+    }
+}
+
+static void start_failed(struct supervisor *supervisor, struct camera *camera, int error,
+                         uint64_t now)
+{
+    char text[256];
+
+    camera->failures++;
+    camera->start_ms = now + pause_ms(camera->failures);
+    snprintf(text, sizeof(text), "the process cannot be started: %s", strerror(error));
+    set_state(camera, KC_WIRE_FAILED, text);
+    if (!supervisor->program_failed) {
+        supervisor->program_failed = 1;
+        log_error(1301, "%s cannot be started: %s ([producer] camera_program of %s); trying again",
+                  supervisor->conf->producer.camera_program, strerror(error),
+                  supervisor->conf->path);
+    }
+}
+
+static void start(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+{
+    struct job job;
+    int error;
+
+    /* Ever upwards, whatever the clock does: readers drop what comes from a lower one. */
+    camera->epoch_ms = wall_ms() > camera->epoch_ms ? wall_ms() : camera->epoch_ms + 1;
+    job = job_of(supervisor, camera);
+    error = process_start(&camera->process, supervisor->conf->producer.camera_program,
+                          supervisor->to_syslog, &job);
+    supervisor->next_start_ms = now + supervisor->conf->producer.start_interval_ms;
+    if (error) {
+        start_failed(supervisor, camera, error, now);
+        return;
+    }
+    watch(supervisor, camera->process.fd, FIRST_CAMERA + (uint64_t)camera->row.cam);
+    supervisor->program_failed = 0;
+    camera->started_ms = camera->heard_ms = now;
+    camera->kill_ms = 0;
+    camera->again = camera->silent = 0;
+    memset(&camera->report, 0, sizeof(camera->report));
+    set_state(camera, KC_WIRE_CONNECTING, "");
+    log_debug("camera %u: process %d started", camera->row.cam, (int)camera->process.pid);
+}
+
+/* Tell it to end; tend() kills what does not. */
+static void stop(struct camera *camera, uint64_t now)
+{
+    if (running(camera) && !camera->kill_ms) {
+        process_signal(&camera->process, SIGTERM);
+        camera->kill_ms = now + STOP_MS;
+    }
+}
+
+static void describe_end(char *text, size_t size, const struct camera *camera, int status)
+{
+    if (camera->silent) {
+        snprintf(text, size, "was silent and was killed");
+    }
+    else if (WIFSIGNALED(status)) {
+        snprintf(text, size, "ended by signal %d", WTERMSIG(status));
+    }
+    else {
+        snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+    }
+}
+
+/* It ended without being told to. What it said of itself last is the better reason. */
+static void failed(struct camera *camera, int status, uint64_t now)
+{
+    char how[100], text[400];
+
+    if (now - camera->started_ms >= SETTLED_MS) {
+        camera->failures = 0;
+    }
+    camera->failures++;
+    camera->restarts++;
+    camera->start_ms = now + pause_ms(camera->failures);
+    describe_end(how, sizeof(how), camera, status);
+    snprintf(text, sizeof(text), "the process %s%s%s", how, *camera->report.why ? ": " : "",
+             camera->report.why);
+    set_state(camera, KC_WIRE_FAILED, text);
+    if (!camera->complained && !camera->silent) {
+        log_warning(1302, "camera %u: %s; starting it again", camera->row.cam, camera->error);
+    }
+    camera->complained = 1;
+}
+
+/* Its pid was reaped. */
+static void ended(struct supervisor *supervisor, struct camera *camera, int status, uint64_t now)
+{
+    int told = camera->kill_ms != 0;
+
+    process_ended(&camera->process);
+    camera->cpu = 0;
+    camera->kill_ms = 0;
+    if (camera->again) {
+        camera->again = 0;
+        camera->start_ms = now;
+        camera->failures = 0;
+    }
+    else if (!told && !supervisor->stopping_ms) {
+        failed(camera, status, now);
+    }
+}
+
+static void take_report(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+{
+    const struct job_report *report = &camera->report;
+
+    camera->heard_ms = now;
+    camera->cpu = process_cpu(&camera->process, now);
+    if (supervisor->stopping_ms) {
+        return; /* that it was stopped is its last word */
+    }
+    set_state(camera, report->state, report->why);
+    if (report->state == KC_WIRE_STREAMING && camera->complained) {
+        log_info("camera %u streams again", camera->row.cam);
+        camera->complained = 0;
+    }
+}
+
+/* All reports that have arrived. */
+static void hear(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+{
+    if (!running(camera)) {
+        return; /* ended earlier in the same round */
+    }
+    while (!job_report_receive(camera->process.fd, &camera->report)) {
+        take_report(supervisor, camera, now);
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        return;
+    }
+    /* The end of the pipe, or a packet that is none: SIGCHLD follows, or silence is dealt with. */
+    if (errno == EBADMSG) {
+        log_warning(1303, "camera %u: its process sends nonsense, it is killed", camera->row.cam);
+        process_signal(&camera->process, SIGKILL);
+    }
+    epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, camera->process.fd, NULL);
+}
+
+static uint64_t silence_limit_ms(const struct supervisor *supervisor, const struct camera *camera)
+{
+    uint64_t limit = 3 * (uint64_t)supervisor->conf->producer.report_interval_ms;
+
+    return camera->heard_ms == camera->started_ms && limit < FIRST_WORD_MS ? FIRST_WORD_MS : limit;
+}
+
+static void kill_silent(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+{
+    if (!camera->silent) {
+        camera->silent = 1;
+        log_warning(
+            1304, "camera %u: its process said nothing for %.1f s, it is killed and started again",
+            camera->row.cam, (double)(now - camera->heard_ms) / 1000);
+    }
+    process_signal(&camera->process, SIGKILL);
+    camera->heard_ms = now; /* its end arrives as SIGCHLD; not again meanwhile */
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static int same_text(const char *one, const char *two)
+{
+    return one && two ? !strcmp(one, two) : one == two;
+}
+
+/* Whether a process with the job of one does for two. The name is not its affair. */
+static int same_job(const struct catalog_row *one, const struct catalog_row *two)
+{
+    return same_text(one->url, two->url) && same_text(one->tls_ca, two->tls_ca) &&
+           same_text(one->refused, two->refused) && one->transport == two->transport &&
+           one->fps == two->fps && one->small_fps == two->small_fps && one->width == two->width &&
+           one->quality == two->quality && one->small_width == two->small_width &&
+           one->tls_verify == two->tls_verify;
+}
+
+static void take_changes(struct camera *camera, struct catalog_row *row, uint64_t now)
+{
+    int same = same_job(&camera->row, row);
+
+    camera->changed |= !same_text(camera->row.name, row->name);
+    if (!same || !camera->wanted) {
+        log_info("camera %u: its row has changed", row->cam);
+        camera->failures = 0;
+        camera->complained = 0;
+        camera->start_ms = 0;
+        camera->again = running(camera) && !row->refused;
+        stop(camera, now);
+    }
+    camera->wanted = 1;
+    catalog_row_clear(&camera->row);
+    camera->row = *row;
+    memset(row, 0, sizeof(*row));
+}
+
+static void add_camera(struct supervisor *supervisor, struct catalog_row *row)
+{
+    struct camera *camera = mem_zeroed(1, sizeof(*camera));
+
+    camera->row = *row;
+    camera->wanted = 1;
+    camera->state = KC_WIRE_CONNECTING;
+    camera->since_ms = wall_ms();
+    camera->changed = 1;
+    camera->process.fd = -1;
+    memset(row, 0, sizeof(*row));
+    supervisor->cameras[camera->row.cam] = camera;
+    log_info("camera %u: %s", camera->row.cam, camera->row.name);
+}
+
+static void take_row(struct supervisor *supervisor, struct catalog_row *row, uint64_t now)
+{
+    uint32_t cam = row->cam; /* row is empty once it was taken */
+    struct camera *camera = supervisor->cameras[cam];
+    char text[256];
+
+    if (camera) {
+        take_changes(camera, row, now);
+    }
+    else {
+        add_camera(supervisor, row);
+        camera = supervisor->cameras[cam];
+    }
+    if (camera->row.refused) {
+        snprintf(text, sizeof(text), "its row is refused, %s", camera->row.refused);
+        set_state(camera, KC_WIRE_FAILED, text);
+    }
+}
+
+/* Partitions for all cameras, records for no others. */
+static void place(struct supervisor *supervisor, const struct catalog_table *table)
+{
+    struct placement_camera *cameras = mem_zeroed(table->count, sizeof(*cameras));
+    size_t i;
+
+    for (i = 0; i < table->count; i++) {
+        cameras[i].cam = table->rows[i].cam;
+        cameras[i].small = table->rows[i].small_width > 0;
+    }
+    placement_cameras(supervisor->placement, cameras, table->count);
+    free(cameras);
+}
+
+static void take_table(struct supervisor *supervisor, struct catalog_table *table, uint64_t now)
+{
+    size_t row = 0;
+    uint32_t cam;
+
+    place(supervisor, table);
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        struct camera *camera = supervisor->cameras[cam];
+
+        if (row < table->count && table->rows[row].cam == cam) {
+            take_row(supervisor, &table->rows[row++], now);
+        }
+        else if (camera && camera->wanted) {
+            log_info("camera %u: its row is gone or not enabled", cam);
+            camera->wanted = camera->again = 0;
+            stop(camera, now);
+        }
+    }
+    catalog_table_free(table);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static void earlier(uint64_t *due, uint64_t ms)
+{
+    *due = ms < *due ? ms : *due;
+}
+
+static void tend_process(struct supervisor *supervisor, struct camera *camera, uint64_t now,
+                         uint64_t *due)
+{
+    uint64_t silence = silence_limit_ms(supervisor, camera);
+
+    if (camera->kill_ms) {
+        if (now >= camera->kill_ms) {
+            process_signal(&camera->process, SIGKILL);
+            camera->kill_ms = now + STOP_MS;
+        }
+        earlier(due, camera->kill_ms);
+        return;
+    }
+    if (now >= camera->heard_ms + silence) {
+        kill_silent(supervisor, camera, now);
+    }
+    earlier(due, camera->heard_ms + silence);
+}
+
+static void tend_start(struct supervisor *supervisor, struct camera *camera, uint64_t now,
+                       uint64_t *due)
+{
+    uint64_t when =
+        camera->start_ms > supervisor->next_start_ms ? camera->start_ms : supervisor->next_start_ms;
+
+    /* placement wakes us when it has news. */
+    if (!placement_ready(supervisor->placement, camera->row.cam, camera->row.small_width > 0)) {
+        return;
+    }
+    if (now >= when) {
+        start(supervisor, camera, now);
+        when = running(camera) ? now + silence_limit_ms(supervisor, camera) : camera->start_ms;
+    }
+    earlier(due, when);
+}
+
+static void tend_status(struct supervisor *supervisor, struct camera *camera, uint64_t now,
+                        uint64_t *due)
+{
+    uint64_t when = camera->written_ms + supervisor->conf->producer.status_interval_ms;
+
+    if (camera->changed) {
+        earlier(&when, camera->written_ms + CHANGE_MS);
+    }
+    if (!camera->written_ms || now >= when) {
+        write_status(supervisor, camera, now);
+        when = now + supervisor->conf->producer.status_interval_ms;
+    }
+    earlier(due, when);
+}
+
+/* Do what is due for a camera; *due becomes earlier if it wants to be asked before. */
+static void tend(struct supervisor *supervisor, uint32_t cam, uint64_t now, uint64_t *due)
+{
+    struct camera *camera = supervisor->cameras[cam];
+
+    if (running(camera)) {
+        tend_process(supervisor, camera, now, due);
+    }
+    else if (!camera->wanted) {
+        catalog_row_clear(&camera->row);
+        free(camera);
+        supervisor->cameras[cam] = NULL;
+        return;
+    }
+    else if (!camera->row.refused && !supervisor->stopping_ms) {
+        tend_start(supervisor, camera, now, due);
+    }
+    if (camera->wanted) {
+        tend_status(supervisor, camera, now, due);
+    }
+}
+
+/* Milliseconds until something is due. */
+static int tend_all(struct supervisor *supervisor, uint64_t now)
+{
+    uint64_t due = now + 1000;
+    uint32_t cam;
+
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        if (supervisor->cameras[cam]) {
+            tend(supervisor, cam, now, &due);
+        }
+    }
+    return due > now ? (int)(due - now) : 0;
+}
+
+static void tell_systemd(struct supervisor *supervisor, uint64_t now)
+{
+    unsigned streaming = 0, all = 0;
+    char text[sizeof(supervisor->told)];
+    uint32_t cam;
+
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        const struct camera *camera = supervisor->cameras[cam];
+
+        all += camera && camera->wanted;
+        streaming += camera && camera->wanted && camera->state == KC_WIRE_STREAMING;
+    }
+    snprintf(text, sizeof(text), "%u of %u cameras streaming", streaming, all);
+    if (strcmp(text, supervisor->told)) {
+        memcpy(supervisor->told, text, sizeof(text));
+        notify_status(text);
+        log_debug("%s", text);
+    }
+    if (supervisor->alive_interval_ms && now >= supervisor->next_alive_ms) {
+        notify_alive();
+        supervisor->next_alive_ms = now + supervisor->alive_interval_ms;
+    }
+}
+
+static void reap(struct supervisor *supervisor, uint64_t now)
+{
+    uint32_t cam;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (cam = 0; cam < supervisor->limit; cam++) {
+            struct camera *camera = supervisor->cameras[cam];
+
+            if (camera && camera->process.pid == pid) {
+                hear(supervisor, camera, now); /* its last words */
+                ended(supervisor, camera, status, now);
+                break;
+            }
+        }
+    }
+}
+
+static void begin_stop(struct supervisor *supervisor, uint64_t now)
+{
+    char text[256];
+    uint32_t cam;
+
+    if (supervisor->stopping_ms) {
+        return;
+    }
+    log_info("stopping");
+    notify_stopping();
+    supervisor->stopping_ms = now;
+    snprintf(text, sizeof(text), "kafkacam-producer on %s was stopped",
+             supervisor->conf->producer.host);
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        struct camera *camera = supervisor->cameras[cam];
+
+        if (camera) {
+            camera->again = 0;
+            stop(camera, now);
+            set_state(camera, KC_WIRE_FAILED, text);
+            write_status(supervisor, camera, now);
+        }
+    }
+}
+
+static void take_signals(struct supervisor *supervisor, uint64_t now)
+{
+    struct signalfd_siginfo info;
+
+    while (read(supervisor->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+            begin_stop(supervisor, now);
+            break;
+        case SIGHUP:
+            log_info("reading the table of cameras");
+            catalog_refresh(supervisor->catalog);
+            break;
+        default:
+            break;
+        }
+    }
+    /* Signals of the same kind become one while they wait, so never count on SIGCHLD's pid. */
+    reap(supervisor, now);
+}
+
+static void take_wake(struct supervisor *supervisor, uint64_t now)
+{
+    struct catalog_table *table;
+    uint64_t count;
+
+    if (read(supervisor->wake, &count, sizeof(count)) < 0) {
+        return;
+    }
+    table = catalog_take(supervisor->catalog);
+    if (table && !supervisor->stopping_ms) {
+        take_table(supervisor, table, now);
+    }
+    else {
+        catalog_table_free(table);
+    }
+}
+
+static void take_event(struct supervisor *supervisor, uint64_t what, uint64_t now)
+{
+    if (what == SIGNAL) {
+        take_signals(supervisor, now);
+    }
+    else if (what == WAKE) {
+        take_wake(supervisor, now);
+    }
+    else if (supervisor->cameras[what - FIRST_CAMERA]) {
+        hear(supervisor, supervisor->cameras[what - FIRST_CAMERA], now);
+    }
+}
+
+static int any_running(const struct supervisor *supervisor)
+{
+    uint32_t cam;
+
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        if (supervisor->cameras[cam] && running(supervisor->cameras[cam])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void loop(struct supervisor *supervisor)
+{
+    struct epoll_event events[EVENTS];
+    int wait_ms = 0;
+    uint64_t now;
+    int count, i;
+
+    while (!supervisor->stopping_ms || any_running(supervisor)) {
+        count = epoll_wait(supervisor->epoll, events, EVENTS, wait_ms);
+        now = monotonic_ms();
+        for (i = 0; i < count; i++) {
+            take_event(supervisor, events[i].data.u64, now);
+        }
+        /* First all that was said, then whoever was silent: after a stop of this process itself
+         * the reports of all that time are waiting. */
+        wait_ms = count == EVENTS ? 0 : tend_all(supervisor, now);
+        tell_systemd(supervisor, now);
+        if (supervisor->stopping_ms && now >= supervisor->stopping_ms + GIVE_UP_MS) {
+            log_error(1305, "a camera's process does not end, not even by SIGKILL");
+            break;
+        }
+    }
+}
+
+/* ---- start and end ------------------------------------------------------------------------ */
+
+/* Called by the threads of catalog and placement. */
+static void wake(void *user)
+{
+    const struct supervisor *supervisor = user;
+    uint64_t one = 1;
+
+    /* It can only fail when 2^64 wakes are waiting. */
+    if (write(supervisor->wake, &one, sizeof(one)) < 0) {
+        return;
+    }
+}
+
+void supervisor_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    sigaddset(signals, SIGCHLD);
+}
+
+/* What a camera's librdkafka is told. */
+static void collect_settings(struct supervisor *supervisor)
+{
+    const struct conf *conf = supervisor->conf;
+    size_t i;
+
+    supervisor->kafka_count = conf->kafka.property_count + 1;
+    supervisor->kafka = mem_zeroed(supervisor->kafka_count, sizeof(*supervisor->kafka));
+    supervisor->kafka[0].name = (char *)(uintptr_t) "bootstrap.servers";
+    supervisor->kafka[0].value = conf->kafka.brokers;
+    for (i = 0; i < conf->kafka.property_count; i++) {
+        supervisor->kafka[i + 1].name = conf->kafka.properties[i].name;
+        supervisor->kafka[i + 1].value = conf->kafka.properties[i].value;
+    }
+}
+
+static int open_events(struct supervisor *supervisor)
+{
+    sigset_t signals;
+
+    supervisor_signals(&signals);
+    supervisor->epoll = epoll_create1(EPOLL_CLOEXEC);
+    supervisor->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    supervisor->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (supervisor->epoll < 0 || supervisor->signals < 0 || supervisor->wake < 0) {
+        log_error(1306, "no descriptors: %s", strerror(errno));
+        return -1;
+    }
+    watch(supervisor, supervisor->signals, SIGNAL);
+    watch(supervisor, supervisor->wake, WAKE);
+    return 0;
+}
+
+static void close_all(struct supervisor *supervisor)
+{
+    uint32_t cam;
+
+    /* The threads first: they may still wake us. */
+    catalog_stop(supervisor->catalog);
+    placement_stop(supervisor->placement);
+    for (cam = 0; cam < supervisor->limit; cam++) {
+        if (supervisor->cameras[cam]) {
+            catalog_row_clear(&supervisor->cameras[cam]->row);
+            free(supervisor->cameras[cam]);
+        }
+    }
+    free(supervisor->cameras);
+    free(supervisor->kafka);
+}
+
+int supervisor_run(const struct conf *conf, int to_syslog)
+{
+    /* Not freed: a thread that hangs at the end may still call wake(). */
+    static struct supervisor only;
+    struct supervisor *supervisor = &only;
+    int rc = -1;
+
+    supervisor->conf = conf;
+    supervisor->to_syslog = to_syslog;
+    supervisor->limit = conf->producer.max_cameras + 1;
+    supervisor->cameras = mem_zeroed(supervisor->limit, sizeof(*supervisor->cameras));
+    supervisor->alive_interval_ms = notify_alive_interval_ms();
+    srandom((unsigned)(wall_ms() ^ (uint64_t)getpid()));
+    collect_settings(supervisor);
+    if (open_events(supervisor) ||
+        placement_start(&supervisor->placement, conf, wake, supervisor) ||
+        catalog_start(&supervisor->catalog, conf, wake, supervisor)) {
+        goto out;
+    }
+    log_info("kafkacam-producer %s started", PACKAGE_VERSION);
+    notify_ready();
+    loop(supervisor);
+    placement_flush(supervisor->placement, 300);
+    log_info("stopped");
+    rc = 0;
+out:
+    close_all(supervisor);
+    return rc;
+}
