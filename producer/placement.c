@@ -644,10 +644,10 @@ static char *status_text(const struct placement *placement, const struct placeme
     return text;
 }
 
-void placement_status(struct placement *placement, const struct placement_status *status)
+int placement_status(struct placement *placement, const struct placement_status *status)
 {
     char *text;
-    int there;
+    int there, rc;
 
     pthread_mutex_lock(&placement->lock);
     there = placement->topics[STATUS].have > 0;
@@ -657,10 +657,11 @@ void placement_status(struct placement *placement, const struct placement_status
     pthread_mutex_unlock(&placement->lock);
     /* Not before the topic is known: librdkafka's question for it would make it, the wrong way. */
     if (!there || !(text = status_text(placement, status))) {
-        return;
+        return -1;
     }
-    produce(placement, status->cam, text, NULL);
+    rc = produce(placement, status->cam, text, NULL);
     free(text);
+    return rc;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */

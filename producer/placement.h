@@ -46,8 +46,8 @@ void placement_cameras(struct placement *placement, const struct placement_camer
  * no longer than that takes to find out. */
 int placement_ready(struct placement *placement, uint32_t cam, int small);
 
-/* Write a state. What Kafka does not take is dropped: the next one follows soon. */
-void placement_status(struct placement *placement, const struct placement_status *status);
+/* Write a state. 0, or -1: Kafka did not take it, try later. */
+int placement_status(struct placement *placement, const struct placement_status *status);
 
 /* Wait, at most wait_ms, until the states are written. */
 void placement_flush(struct placement *placement, int wait_ms);

@@ -87,6 +87,7 @@ int process_start(struct process *process, const char *program, int to_syslog,
     }
     process->fd = pair[0];
     process->cpu_ticks = process->cpu_at_ms = 0;
+    process->cpu = 0;
     return 0;
 }
 
@@ -136,14 +137,18 @@ static uint64_t ticks_of(pid_t pid)
 
 double process_cpu(struct process *process, uint64_t now_ms)
 {
-    uint64_t ticks = ticks_of(process->pid);
-    double seconds = (double)(now_ms - process->cpu_at_ms) / 1000;
-    double cpu = 0;
+    uint64_t ticks;
 
-    if (process->cpu_at_ms && seconds > 0 && ticks > process->cpu_ticks) {
-        cpu = (double)(ticks - process->cpu_ticks) / (double)sysconf(_SC_CLK_TCK) / seconds;
+    /* A clock tick is 10 ms: over less than a second that is no measure. */
+    if (process->cpu_at_ms && now_ms - process->cpu_at_ms < 1000) {
+        return process->cpu;
+    }
+    ticks = ticks_of(process->pid);
+    if (process->cpu_at_ms && ticks >= process->cpu_ticks) {
+        process->cpu = (double)(ticks - process->cpu_ticks) / (double)sysconf(_SC_CLK_TCK)
+                       / ((double)(now_ms - process->cpu_at_ms) / 1000);
     }
     process->cpu_ticks = ticks;
     process->cpu_at_ms = now_ms;
-    return cpu;
+    return process->cpu;
 }

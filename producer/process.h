@@ -12,7 +12,8 @@
 struct process {
     pid_t pid;                     /* 0: none */
     int fd;                        /* its reports; job_report_receive() */
-    uint64_t cpu_ticks, cpu_at_ms; /* process_cpu()'s */
+    uint64_t cpu_ticks, cpu_at_ms; /* process_cpu()'s own */
+    double cpu;
 };
 
 /* Start program with job. The caller watches fd, and SIGCHLD for the end. 0, or an errno. */
@@ -25,7 +26,8 @@ void process_signal(const struct process *process, int number);
 /* Call when its pid was reaped. Closes fd. */
 void process_ended(struct process *process);
 
-/* Cores it has used since the last call, 0.25: a quarter of one; the first call says 0. */
+/* Cores it uses, 0.25: a quarter of one, over a second or the time between calls if that is longer.
+ * 0 in its first second. */
 double process_cpu(struct process *process, uint64_t now_ms);
 
 #endif

@@ -126,9 +126,8 @@ static void write_status(struct supervisor *supervisor, struct camera *camera, u
         .report = running(camera) && camera->report.frames ? &camera->report : NULL,
     };
 
-    placement_status(supervisor->placement, &status);
+    camera->changed = placement_status(supervisor->placement, &status) != 0;
     camera->written_ms = now;
-    camera->changed = 0;
 }
 
 /* ---- a camera's process ------------------------------------------------------------------- */
@@ -284,10 +283,14 @@ static void ended(struct supervisor *supervisor, struct camera *camera, int stat
     }
 }
 
-static void take_report(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+static void take_report(struct supervisor *supervisor, struct camera *camera,
+                        const struct job_report *report, uint64_t now)
 {
-    const struct job_report *report = &camera->report;
-
+    /* The first numbers are news, later ones are not. */
+    camera->changed |= report->width != camera->report.width ||
+                       report->height != camera->report.height ||
+                       (report->fps_out > 0) != (camera->report.fps_out > 0);
+    camera->report = *report;
     camera->heard_ms = now;
     camera->cpu = process_cpu(&camera->process, now);
     if (supervisor->stopping_ms) {
@@ -303,11 +306,13 @@ static void take_report(struct supervisor *supervisor, struct camera *camera, ui
 /* All reports that have arrived. */
 static void hear(struct supervisor *supervisor, struct camera *camera, uint64_t now)
 {
+    struct job_report report;
+
     if (!running(camera)) {
         return; /* ended earlier in the same round */
     }
-    while (!job_report_receive(camera->process.fd, &camera->report)) {
-        take_report(supervisor, camera, now);
+    while (!job_report_receive(camera->process.fd, &report)) {
+        take_report(supervisor, camera, &report, now);
     }
     if (errno == EAGAIN || errno == EINTR) {
         return;
