@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 #include "decode.h"
+#include "gop.h"
 #include "jfif.h"
 #include "job.h"
 #include "log.h"
@@ -24,6 +24,7 @@
 #include "options.h"
 #include "outlet.h"
 #include "pace.h"
+#include "sandbox.h"
 #include "sink.h"
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_CAMERA = 1, EXIT_UNABLE = 2 };
@@ -56,6 +57,7 @@ struct camera {
     struct outlet *outlets[SINK_TOPICS]; /* the small one may be NULL */
     struct decode *decode;
     struct pace_clock clock;
+    struct gop gop;
     enum kc_wire_state state;
     char why[256];
     int need_key; /* until one comes nothing can be decoded */
@@ -64,6 +66,7 @@ struct camera {
     uint8_t *completed; /* a JPEG with tables put in */
     size_t completed_size;
     int64_t tick_us, silent_us, barren_us; /* when interrupted() ticks, when the watchdog bites */
+    int64_t patience_us;                    /* with which barren_us was set */
     int bitten;
     int64_t reported_us;
     struct meter meter, reported;
@@ -139,6 +142,14 @@ static void report(struct camera *camera)
              report.decode_ms, report.encode_ms);
 }
 
+/* The state has changed: the supervisor is told at once, a person has read it in the log. */
+static void report_state(struct camera *camera)
+{
+    if (camera->job_fd >= 0) {
+        report(camera);
+    }
+}
+
 static void happened(struct camera *camera, enum event event, const char *why)
 {
     enum kc_wire_state state = next_state[camera->state][event];
@@ -148,7 +159,7 @@ static void happened(struct camera *camera, enum event event, const char *why)
     }
     camera->state = state;
     snprintf(camera->why, sizeof(camera->why), "%s", why);
-    report(camera);
+    report_state(camera);
 }
 
 /* ---- Watching ----------------------------------------------------------------------------- */
@@ -169,6 +180,7 @@ static void feed(struct camera *camera, int64_t now)
     if (patience_us < KEY_WAIT_US) {
         patience_us = KEY_WAIT_US;
     }
+    camera->patience_us = patience_us;
     camera->barren_us = now + patience_us;
 }
 
@@ -265,10 +277,11 @@ static void publish_picture(struct camera *camera, unsigned mask, const struct p
     }
 }
 
-static int decode(struct camera *camera, struct picture *picture, struct decode_times *times)
+static int decode(struct camera *camera, struct picture *picture, struct decode_times *times,
+                  int alone)
 {
     int64_t started_us = now_us(CLOCK_MONOTONIC);
-    int rc = decode_picture(camera->decode, picture, times);
+    int rc = decode_picture(camera->decode, picture, times, alone);
 
     camera->meter.decodes++;
     camera->meter.decode_us += (uint64_t)(now_us(CLOCK_MONOTONIC) - started_us);
@@ -283,32 +296,50 @@ static void damaged(struct camera *camera, int suspects)
     camera->suspects = suspects;
 }
 
+/* Whether the unit can be decoded: everything it builds on was, undamaged. */
+static int is_sound(struct camera *camera, const struct decode_unit *unit)
+{
+    if (unit->lost) {
+        damaged(camera, SUSPECTS);
+    }
+    if (!camera->need_key) {
+        return 1;
+    }
+    if (!unit->key || camera->suspects > 0) {
+        camera->suspects -= camera->suspects > 0;
+        return 0;
+    }
+    camera->need_key = 0;
+    decode_flush(camera->decode);
+    return 1;
+}
+
 static void take_coded(struct camera *camera, const struct decode_unit *unit)
 {
     struct picture picture;
     struct decode_times times;
-    unsigned mask;
+    unsigned mask = 0;
+    int needed = gop_wants(&camera->gop, unit->key, unit->reference, beat_time(&unit->times));
+    int alone = camera->gop.mode == GOP_KEYS;
     int rc;
 
-    if (unit->lost) {
-        damaged(camera, SUSPECTS);
+    if (!is_sound(camera, unit) || !needed) {
+        return;
     }
-    if (camera->need_key) {
-        if (!unit->key || camera->suspects > 0) {
-            camera->suspects -= camera->suspects > 0;
+    if (alone) {
+        mask = wanted(camera, &unit->times);
+        if (!mask) {
             return;
         }
-        camera->need_key = 0;
-        decode_flush(camera->decode);
     }
-    rc = decode(camera, &picture, &times);
+    rc = decode(camera, &picture, &times, alone);
     if (rc < 0) {
         damaged(camera, 0);
     }
     if (rc <= 0) {
         return;
     }
-    mask = wanted(camera, &times);
+    mask = alone ? mask : wanted(camera, &times);
     if (mask) {
         publish_picture(camera, mask, &picture, capture_time(camera, &times));
     }
@@ -356,7 +387,7 @@ static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
         mask &= ~(1u << SINK_WHOLE);
     }
     if (mask) {
-        if (decode(camera, &picture, &times) > 0) {
+        if (decode(camera, &picture, &times, 1) > 0) {
             publish_picture(camera, mask, &picture, captured_us);
         }
         else {
@@ -379,7 +410,7 @@ static void take_unit(struct camera *camera, const struct decode_unit *unit)
 
 /* ---- One connection ----------------------------------------------------------------------- */
 
-static void explain(struct camera *camera, char *why, size_t size)
+static void explain(const struct camera *camera, uint64_t damaged_before, char *why, size_t size)
 {
     if (!camera->bitten) {
         snprintf(why, size, "%s", decode_why(camera->decode));
@@ -387,14 +418,23 @@ static void explain(struct camera *camera, char *why, size_t size)
     else if (now_us(CLOCK_MONOTONIC_COARSE) > camera->silent_us) {
         snprintf(why, size, "the camera sent nothing for %.1f s", camera->job.timeout_ms / 1000.0);
     }
-    else if (camera->state == KC_WIRE_STREAMING) {
-        snprintf(why, size, "no undamaged picture for %.1f s",
-                 (double)(camera->barren_us - KEY_WAIT_US > 0 ? KEY_WAIT_US : 0) / 1e6);
-    }
     else {
-        snprintf(why, size, "no key frame for %.0f s, set the camera's key frame interval (GOP) to "
-                            "a few seconds", (double)KEY_WAIT_US / 1e6);
+        snprintf(why, size, "%s for %.0f s, %s", camera->need_key ? "no undamaged key frame"
+                                                                 : "no undamaged picture",
+                 (double)camera->patience_us / 1e6,
+                 camera->meter.damaged > damaged_before
+                     ? "packets get lost: use transport tcp or a better line"
+                     : "set the camera's key frame interval (GOP) to a few seconds");
     }
+}
+
+/* The rate that decoding has to serve, 0: all. */
+static double highest_fps(const struct job *job)
+{
+    if (job->fps <= 0 || (job->small_width && job->small_fps <= 0)) {
+        return 0;
+    }
+    return job->small_width && job->small_fps > job->fps ? job->small_fps : job->fps;
 }
 
 static enum decode_end attempt(struct camera *camera, enum job_transport transport, char *why,
@@ -412,6 +452,7 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
     struct decode_unit unit;
     enum decode_end end;
     int64_t now = now_us(CLOCK_MONOTONIC_COARSE);
+    uint64_t damaged_before = camera->meter.damaged;
 
     camera->bitten = 0;
     camera->silent_us = now + 2 * timeout_us(camera); /* several questions and answers */
@@ -422,12 +463,13 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
         feed(camera, now);
         camera->need_key = 1;
         camera->suspects = 0;
+        gop_init(&camera->gop, highest_fps(&camera->job));
         happened(camera, EVENT_OPENED, "");
         while (decode_read(camera->decode, &unit) == 0) {
             take_unit(camera, &unit);
         }
     }
-    explain(camera, why, why_size);
+    explain(camera, damaged_before, why, why_size);
     end = camera->bitten ? DECODE_END_TRANSPORT : decode_ending(camera->decode);
     decode_close(camera->decode);
     camera->decode = NULL;
@@ -450,7 +492,13 @@ static void run(struct camera *camera)
         attempt(camera, JOB_UDP, why, sizeof(why));
     }
     if (!stopping) {
-        log_warning(1501, "%s", why);
+        /* The supervisor tells, once, of failures it has from us. */
+        if (camera->job_fd < 0) {
+            log_warning(1501, "%s", why);
+        }
+        else {
+            log_debug("%s", why);
+        }
         happened(camera, EVENT_ENDED, why);
     }
 }
@@ -528,6 +576,8 @@ int main(int argc, char **argv)
     snprintf(subject, sizeof(subject), "camera %u", camera.job.cam);
     log_set_subject(subject);
     set_signals();
+    sandbox_begin(camera.job_fd >= 0);
+    sandbox_close();
     decode_setup();
     pace_clock_init(&camera.clock);
     camera.reported_us = now_us(CLOCK_MONOTONIC);

@@ -12,8 +12,11 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "gop.h"
 #include "log.h"
 #include "mem.h"
+#include "tls.h"
+#include "url.h"
 
 /* Pixels of the largest picture: 8K. A hostile stream can announce far more than memory holds. */
 #define MAX_PIXELS (8192L * 4608L)
@@ -28,6 +31,8 @@ struct decode {
     AVFrame *frame;
     AVStream *stream;
     struct decode_settings settings;
+    char *url;      /* of the settings, its login encoded; holds a password */
+    char host[256];
     struct decode_times next; /* of the unit that is on its way, see arrived() */
     struct {
         int64_t pts;
@@ -74,8 +79,9 @@ static void on_log(void *object, int level, const char *format, va_list argument
     line[strcspn(line, "\r\n")] = '\0';
     log_url(safe, sizeof(safe), line);
     if (level <= AV_LOG_ERROR && *safe) {
+        /* Without "[tcp @ 0x55...] ". */
         snprintf(last_complaint, sizeof(last_complaint), "%.*s", (int)sizeof(last_complaint) - 1,
-                 safe);
+                 *safe == '[' && strstr(safe, "] ") ? strstr(safe, "] ") + 2 : safe);
     }
     if (ours == LOG_LEVEL_DEBUG) {
         log_debug("ffmpeg: %s", safe);
@@ -135,6 +141,10 @@ static void ended(struct decode *decode, int error, enum decode_end otherwise)
         snprintf(decode->why, sizeof(decode->why), "the camera redirects to %s, refused",
                  decode->refused);
     }
+    else if (tls_why()[0]) {
+        decode->end = DECODE_END_DENIED;
+        snprintf(decode->why, sizeof(decode->why), "the camera's certificate: %s", tls_why());
+    }
     else if (words) {
         snprintf(decode->why, sizeof(decode->why), "%s", words);
     }
@@ -158,18 +168,14 @@ static int give_up(struct decode *decode, enum decode_end end, const char *words
 
 /* ---- Connecting --------------------------------------------------------------------------- */
 
-static int is_rtsp(const char *url)
-{
-    return !strncasecmp(url, "rtsp://", 7) || !strncasecmp(url, "rtsps://", 8);
-}
-
 static int on_interrupt(void *baton)
 {
     struct decode *decode = baton;
     const char *url = decode->format ? decode->format->url : NULL;
 
     if (url && url != decode->url_seen) {
-        if (!is_rtsp(url)) {
+        /* Not to other protocols, nor from an encrypted connection to an open one. */
+        if (!url_is_rtsp(url) || (url_is_rtsps(decode->url) && !url_is_rtsps(url))) {
             log_url(decode->refused, sizeof(decode->refused), url);
             return 1;
         }
@@ -205,6 +211,36 @@ static void check_leftovers(const AVDictionary *options)
     }
 }
 
+/* That the certificate will be checked, or not to connect at all. */
+static int prepare_tls(struct decode *decode)
+{
+    tls_demand(NULL, NULL);
+    if (!decode->settings.tls_verify || !url_is_rtsps(decode->url)) {
+        return 0;
+    }
+    if (url_host(decode->host, sizeof(decode->host), decode->url)) {
+        return give_up(decode, DECODE_END_DENIED, "the address has no host");
+    }
+    if (!tls_available() || !strstr(avformat_configuration(), "--enable-gnutls")) {
+        return give_up(decode, DECODE_END_DENIED,
+                       "tls_verify needs kafkacam and FFmpeg built with GnuTLS");
+    }
+    tls_demand(decode->host, decode->settings.tls_ca);
+    return 0;
+}
+
+static int prepare_url(struct decode *decode)
+{
+    if (!url_is_rtsp(decode->settings.url)) {
+        return give_up(decode, DECODE_END_DENIED, "only rtsp:// and rtsps:// are allowed");
+    }
+    decode->url = url_encode_login(decode->settings.url);
+    if (!decode->url) {
+        return give_up(decode, DECODE_END_DENIED, "user and password are too long");
+    }
+    return 0;
+}
+
 static int connect_camera(struct decode *decode)
 {
     AVDictionary *options = options_of(&decode->settings);
@@ -220,7 +256,7 @@ static int connect_camera(struct decode *decode)
     decode->format->interrupt_callback.opaque = decode;
     last_complaint[0] = '\0';
     /* On failure FFmpeg frees the context. The cast: FFmpeg 4 takes no const here. */
-    rc = avformat_open_input(&decode->format, decode->settings.url, (AVInputFormat *)(intptr_t)rtsp,
+    rc = avformat_open_input(&decode->format, decode->url, (AVInputFormat *)(intptr_t)rtsp,
                              &options);
     if (rc < 0) {
         ended(decode, rc, DECODE_END_TRANSPORT);
@@ -310,12 +346,9 @@ int decode_open(struct decode **result, const struct decode_settings *settings)
     snprintf(decode->description, sizeof(decode->description), "nothing");
     decode->packet = av_packet_alloc();
     decode->frame = av_frame_alloc();
-    if (!is_rtsp(settings->url)) {
-        return give_up(decode, DECODE_END_DENIED, "only rtsp:// and rtsps:// are allowed");
-    }
     /* No avformat_find_stream_info(): it reads a second of video to learn what the first picture
      * tells anyway. */
-    if (connect_camera(decode) || choose_stream(decode) || open_codec(decode)) {
+    if (prepare_url(decode) || prepare_tls(decode) || connect_camera(decode) || choose_stream(decode) || open_codec(decode)) {
         return -1;
     }
     decode->next = arrived(DECODE_NO_TIME);
@@ -332,6 +365,10 @@ void decode_close(struct decode *decode)
     avformat_close_input(&decode->format);
     av_packet_free(&decode->packet);
     av_frame_free(&decode->frame);
+    if (decode->url) {
+        explicit_bzero(decode->url, strlen(decode->url));
+    }
+    free(decode->url);
     free(decode);
 }
 
@@ -372,6 +409,18 @@ static struct decode_times times_of(struct decode *decode, const AVPacket *packe
     return times;
 }
 
+static int is_reference(const struct decode *decode, const AVPacket *packet)
+{
+    switch (decode->stream->codecpar->codec_id) {
+    case AV_CODEC_ID_H264:
+        return gop_is_reference(GOP_H264, packet->data, (size_t)packet->size);
+    case AV_CODEC_ID_HEVC:
+        return gop_is_reference(GOP_H265, packet->data, (size_t)packet->size);
+    default:
+        return 1;
+    }
+}
+
 int decode_read(struct decode *decode, struct decode_unit *unit)
 {
     AVPacket *packet = decode->packet;
@@ -392,7 +441,7 @@ int decode_read(struct decode *decode, struct decode_unit *unit)
     decode->lost_seen = lost;
     unit->times = times_of(decode, packet);
     unit->key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
-    unit->reference = 1;
+    unit->reference = is_reference(decode, packet);
     unit->size = (size_t)packet->size;
     if (decode->stream->codecpar->codec_id == AV_CODEC_ID_MJPEG) {
         unit->key = 1;
@@ -504,14 +553,21 @@ static void describe_picture(const struct decode *decode, struct picture *pictur
     set_aspect(picture, frame->sample_aspect_ratio);
 }
 
-int decode_picture(struct decode *decode, struct picture *picture, struct decode_times *times)
+int decode_picture(struct decode *decode, struct picture *picture, struct decode_times *times,
+                   int alone)
 {
     int rc = send_packet(decode);
 
     if (rc < 0) {
         return -1;
     }
+    if (alone) {
+        avcodec_send_packet(decode->codec, NULL); /* nothing follows that it might be shown behind */
+    }
     rc = avcodec_receive_frame(decode->codec, decode->frame);
+    if (alone) {
+        avcodec_flush_buffers(decode->codec);
+    }
     if (rc == AVERROR(EAGAIN)) {
         return 0;
     }

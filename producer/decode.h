@@ -37,7 +37,7 @@ struct decode_times {
 struct decode_unit {
     struct decode_times times;
     int key;             /* can be decoded without what came before */
-    int reference;       /* others need it */
+    int reference;       /* others need it, in doubt yes */
     int lost;            /* data went missing since the last unit */
     const uint8_t *jpeg; /* of MJPEG cameras: the unit is this JPEG; until the next decode_read() */
     size_t size;
@@ -64,8 +64,10 @@ int decode_read(struct decode *decode, struct decode_unit *unit);
 
 /* Decode the unit just read. 1: *picture and *times are of a finished picture, which may be that of
  * an earlier unit. 0: none yet. -1: the unit, or one it needs, is damaged; go on with a key unit.
- * The picture holds until the next call of any function here. */
-int decode_picture(struct decode *decode, struct picture *picture, struct decode_times *times);
+ * The picture holds until the next call of any function here. alone: it is a key unit, and the next
+ * one to be decoded is one, too; then the picture comes at once, whatever the stream's order. */
+int decode_picture(struct decode *decode, struct picture *picture, struct decode_times *times,
+                   int alone);
 
 /* Forget what was decoded so far; the next unit must be key. */
 void decode_flush(struct decode *decode);

@@ -15,7 +15,10 @@ static void learn_step(struct pace_rhythm *rhythm, int64_t media_us)
 
     if (rhythm->last_us != PACE_NO_TIME) {
         step_us = media_us - rhythm->last_us;
-        if (step_us > 0 && step_us < 10000000) {
+        if (rhythm->step_us && step_us > 2 * rhythm->step_us) {
+            step_us = 2 * rhythm->step_us; /* a gap says little */
+        }
+        if (step_us > 0) {
             rhythm->step_us = rhythm->step_us ? (7 * rhythm->step_us + step_us) / 8 : step_us;
         }
     }
@@ -41,7 +44,8 @@ int pace_rhythm_wants(struct pace_rhythm *rhythm, int64_t media_us)
     if (late_us < -early_us) {
         return 0;
     }
-    rhythm->due_us += rhythm->interval_us;
+    /* An eighth of being off moves the beat, so that it settles amid the pictures' jitter. */
+    rhythm->due_us += rhythm->interval_us + late_us / 8;
     if (rhythm->due_us < media_us + rhythm->interval_us / 2) {
         rhythm->due_us = media_us + rhythm->interval_us; /* after a gap: no two in quick succession */
     }

@@ -9,7 +9,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
 producer="$wire mem log job conf catalog placement notify process supervisor main"
-camera="$wire mem log job conf options picture decode pace scale colour jfif jpeg sink outlet meter camera"
+camera="$wire mem log job conf options sandbox url picture gop tls decode pace scale colour jfif jpeg sink outlet meter camera"
 module="$wire kc_config kc_counters kc_frame kc_hub kc_state kc_notice kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_viewer kc_blocking kc_timers kc_line kc_grave kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
 
 failed=0
@@ -37,6 +37,8 @@ foreign libsystemd 'systemd/' producer/notify.c
 foreign inih 'ini\.h' producer/conf.c
 foreign FFmpeg 'libav(format|codec|util)/' producer/decode.c
 foreign "FFmpeg's libswscale" 'libswscale/' producer/scale.c
+foreign GnuTLS 'gnutls/' producer/tls.c
+foreign libseccomp 'seccomp\.h' producer/sandbox.c
 foreign TurboJPEG 'turbojpeg' producer/jpeg.c mod_kafkacam/kc_notice.c
 foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
 foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $(ls mod_kafkacam/*.[ch])

@@ -1,0 +1,82 @@
+#include "unit.h"
+#include <stdlib.h>
+#include "url.h"
+
+static void expect(const char *url, const char *encoded)
+{
+    char *result = url_encode_login(url);
+
+    assert_non_null(result);
+    assert_string_equal(result, encoded);
+    free(result);
+}
+
+static void an_address_without_login_stays(void **state)
+{
+    expect("rtsp://camera/stream", "rtsp://camera/stream");
+    expect("rtsp://camera:554/stream@2?a=b:c@d", "rtsp://camera:554/stream@2?a=b:c@d");
+    expect("rtsp://[fe80::1]:554/x", "rtsp://[fe80::1]:554/x");
+}
+
+static void what_is_encoded_stays(void **state)
+{
+    expect("rtsp://user:p%40%3A%2F%25@host/x", "rtsp://user:p%40%3A%2F%25@host/x");
+}
+
+static void a_password_may_hold_anything(void **state)
+{
+    expect("rtsp://user:p@ss@host/x", "rtsp://user:p%40ss@host/x");
+    expect("rtsp://user:p:w@host:554/x", "rtsp://user:p%3Aw@host:554/x");
+    expect("rtsp://user:100%@host/x", "rtsp://user:100%25@host/x");
+    expect("rtsp://user:a+b@host/x", "rtsp://user:a%2Bb@host/x");
+    expect("rtsp://user:@:/%@127.0.0.1:8554/1", "rtsp://user:%40%3A%2F%25@127.0.0.1:8554/1");
+    expect("rtsp://user:a/b#c?d@host/x", "rtsp://user:a%2Fb%23c%3Fd@host/x");
+    expect("rtsp://user:\xC3\xA4 @[::1]:1/x", "rtsp://user:%C3%A4%20@[::1]:1/x");
+}
+
+static void a_login_that_ffmpeg_would_cut_is_refused(void **state)
+{
+    char url[400];
+
+    memset(url, '@', sizeof(url));
+    memcpy(url, "rtsp://u:", 9);
+    strcpy(url + 9 + 43, "@host/x");
+    assert_null(url_encode_login(url));
+}
+
+static void the_host_is_found(void **state)
+{
+    char host[16];
+
+    assert_int_equal(url_host(host, sizeof(host), "rtsps://u:p@cam.example:322/x@y"), 0);
+    assert_string_equal(host, "cam.example");
+    assert_int_equal(url_host(host, sizeof(host), "rtsps://[::1]/"), 0);
+    assert_string_equal(host, "::1");
+    assert_int_equal(url_host(host, sizeof(host), "rtsps:///x"), -1);
+    assert_int_equal(url_host(host, sizeof(host), "rtsps://a.host.that.is.too.long/"), -1);
+}
+
+static void other_protocols_are_none(void **state)
+{
+    assert_true(url_is_rtsp("RTSP://x"));
+    assert_true(url_is_rtsp("rtsps://x"));
+    assert_false(url_is_rtsp("http://x"));
+    assert_false(url_is_rtsp("file:///etc/passwd"));
+    assert_false(url_is_rtsp("concat:rtsp://x"));
+    assert_false(url_is_rtsp(" rtsp://x"));
+    assert_false(url_is_rtsp(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_without_login_stays),
+        cmocka_unit_test(what_is_encoded_stays),
+        cmocka_unit_test(a_password_may_hold_anything),
+        cmocka_unit_test(a_login_that_ffmpeg_would_cut_is_refused),
+        cmocka_unit_test(the_host_is_found),
+        cmocka_unit_test(other_protocols_are_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
