@@ -14,14 +14,8 @@
 #include <apr_tables.h>
 #include "kc_config.h"
 #include "kc_hub.h"
+#include "kc_roster.h"
 #include "kc_state.h"
-
-/* The same cameras in another size: another topic with the same partitions, a hub of its own. */
-typedef enum {
-    KC_LAYER_FULL,
-    KC_LAYER_SMALL, /* KafkaCamSmallTopic */
-    KC_LAYERS
-} kc_layer_t;
 
 /* In child_init: start what config asks for, in threads of its own, and set nothing else. Ends
  * when pchild goes: the threads are joined then. s is for the log. */
@@ -34,7 +28,7 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other);
 /* This child is about to end: make the threads ready for it, so that joining takes no time. */
 void kc_source_stopping(kc_source_t *source);
 
-/* All of these: any thread, none waits. */
+/* All of these: any thread, none waits but kc_source_look(). */
 
 /* NULL: no such layer is configured. Watch a camera there to have it fetched. */
 kc_hub_t *kc_source_hub(kc_source_t *source, kc_layer_t layer);
@@ -50,6 +44,10 @@ typedef enum {
 
 /* Is there such a camera: has it a status record, or a partition that holds or held pictures? */
 kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
+
+/* Ask Kafka anew which cameras there are, at most twice a second however many ask, and wait until it has answered or wait
+ * is over. For a number that is no camera as yet: kc_source_find() may know it then. */
+void kc_source_look(kc_source_t *source, apr_interval_time_t wait);
 
 /* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than
  * kc_source_find() knows: what was deleted from the producer's table is left out even if Kafka
@@ -72,18 +70,9 @@ typedef struct {
 } kc_source_health_t;
 void kc_source_health(kc_source_t *source, kc_source_health_t *health);
 
-/* When the newest picture of cam came (by its own clock if it was old already), 0: none; and how many of its pictures
- * and bytes this child has read. */
-typedef struct {
-    apr_time_t news;
-    apr_uint64_t frames;
-    apr_uint64_t bytes;
-    apr_uint64_t broken;
-    apr_uint64_t outdated;
-    int fetching;
-} kc_source_figures_t;
+/* What this child has read of cam. */
 void kc_source_figures(kc_source_t *source, kc_layer_t layer, apr_uint32_t cam,
-                       kc_source_figures_t *figures);
+                       kc_roster_figures_t *figures);
 
 /* For kc_config_on_property(): does this librdkafka know the property and take the value? */
 const char *kc_source_check_property(const char *name, const char *value, apr_pool_t *pool);

@@ -4,12 +4,16 @@
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <ap_mpm.h>
+#include <mpm_common.h>
 #include "kc_config.h"
 #include "kc_counters.h"
+#include "kc_source.h"
 #include "kc_viewer.h"
 #include "kc_blocking.h"
 #include "kc_pump.h"
+#include "kc_cam.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -20,10 +24,46 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     return kc_counters_create(s) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static void child_init(apr_pool_t *pchild, server_rec *s)
+/* The source of an earlier server that does for s too, or NULL. */
+static kc_source_t *find_source(server_rec *main_server, const server_rec *s)
 {
-    kc_counters_join(pchild, s);
-    kc_pump_start(pchild, s);
+    server_rec *earlier;
+
+    for (earlier = main_server; earlier != s; earlier = earlier->next) {
+        if (kc_source_fits(kc_config_get(earlier), kc_config_get(s))) {
+            return kc_config_get(earlier)->source;
+        }
+    }
+    return NULL;
+}
+
+/* Sources come after fork: librdkafka's threads would not live in a child of their process. */
+static void child_init(apr_pool_t *pchild, server_rec *main_server)
+{
+    server_rec *s;
+
+    kc_counters_join(pchild, main_server);
+    for (s = main_server; s; s = s->next) {
+        kc_config_t *config = kc_config_get(s);
+
+        config->source = find_source(main_server, s);
+        if (config->brokers && !config->source) {
+            /* What is wrong was logged; requests get 503. */
+            kc_source_start(&config->source, config, pchild, s);
+        }
+    }
+    kc_pump_start(pchild, main_server); /* ends before the sources do */
+}
+
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    server_rec *s;
+
+    for (s = ap_server_conf; s; s = s->next) {
+        if (kc_config_get(s)->source) {
+            kc_source_stopping(kc_config_get(s)->source);
+        }
+    }
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
@@ -36,12 +76,15 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 
 static void register_hooks(apr_pool_t *pool)
 {
+    kc_config_on_property(kc_source_check_property);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     kc_viewer_register_hooks(pool);
     kc_viewer_senders(kc_pump_send, kc_blocking_send);
     kc_pump_register_hooks(pool);
+    kc_cam_register_hooks(pool);
 }
 
 /* The only symbol httpd sees (-fvisibility=hidden). */

@@ -1,0 +1,336 @@
+#include "kc_cam.h"
+
+#include <string.h>
+#include <ap_mpm.h>
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <http_config.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include "kc_config.h"
+#include "kc_page.h"
+#include "kc_permission.h"
+#include "kc_query.h"
+#include "kc_source.h"
+#include "kc_viewer.h"
+#include "kc_wire.h"
+
+/* How long a picture is waited for where nobody watched the camera before: a broker answers within
+ * a few milliseconds, its first connection may take longer. */
+#define PICTURE_WAIT apr_time_from_sec(5)
+#define JSON_WAIT    apr_time_from_sec(2)
+
+/* Kafka may have heard of a camera since it was last asked. */
+#define LOOK_WAIT apr_time_from_sec(1)
+
+/* Between two looks whether the child is about to end. */
+#define WAIT_SLICE apr_time_from_msec(200)
+
+#define RETRY_AFTER "5"
+
+/* What a request is about. */
+typedef struct {
+    const char *base;   /* /cam */
+    apr_uint32_t cam;
+    kc_source_t *source;
+    kc_hub_t *hub;
+} target_t;
+
+/* ---- Waiting for a picture ---- */
+
+typedef struct {
+    apr_thread_mutex_t *lock;
+    apr_thread_cond_t *cond;
+    int news; /* guarded by lock */
+} waiter_t;
+
+static void on_news(void *baton, apr_uint32_t cam)
+{
+    waiter_t *waiter = baton;
+
+    apr_thread_mutex_lock(waiter->lock);
+    waiter->news = 1;
+    apr_thread_cond_signal(waiter->cond);
+    apr_thread_mutex_unlock(waiter->lock);
+}
+
+static int child_ends(void)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
+
+/* The newest picture, waited for until until. NULL: none came, or there is word that none will. */
+static kc_frame_t *await_picture(const target_t *target, waiter_t *waiter, apr_time_t until)
+{
+    kc_frame_t *frame, *notice;
+
+    for (;;) {
+        apr_time_t now = apr_time_now();
+
+        frame = kc_hub_newest(target->hub, target->cam, KC_FRAME_PICTURE, 0);
+        if (frame || now >= until || child_ends()) {
+            return frame;
+        }
+        notice = kc_hub_newest(target->hub, target->cam, KC_FRAME_NOTICE, 0);
+        if (notice) {
+            kc_frame_unref(notice);
+            return NULL;
+        }
+        apr_thread_mutex_lock(waiter->lock);
+        if (!waiter->news) {
+            apr_thread_cond_timedwait(waiter->cond, waiter->lock,
+                                      until - now < WAIT_SLICE ? until - now : WAIT_SLICE);
+        }
+        waiter->news = 0;
+        apr_thread_mutex_unlock(waiter->lock);
+    }
+}
+
+/* Waiting requests hold worker threads, so they are bounded as blocking viewers are. */
+static apr_uint32_t waiting;
+
+/* 1, and leave_waiting() is due; 0: too many wait. */
+static int enter_waiting(request_rec *r)
+{
+    if (apr_atomic_inc32(&waiting)
+        < (apr_uint32_t)kc_config_get(r->server)->max_blocking_viewers) {
+        return 1;
+    }
+    apr_atomic_dec32(&waiting);
+    return 0;
+}
+
+static void leave_waiting(void)
+{
+    apr_atomic_dec32(&waiting);
+}
+
+/* The newest picture of the camera, NULL if there is none to be had. The watch makes Kafka fetch
+ * it, and for KafkaCamIdle after; so it is entered even when the hub has a picture already. */
+static kc_frame_t *newest_picture(request_rec *r, const target_t *target, apr_interval_time_t wait)
+{
+    kc_hub_watch_t watch = { .notify = on_news };
+    kc_frame_t *frame = NULL;
+    waiter_t waiter = { NULL, NULL, 0 };
+
+    if (apr_thread_mutex_create(&waiter.lock, APR_THREAD_MUTEX_DEFAULT, r->pool) != APR_SUCCESS
+        || apr_thread_cond_create(&waiter.cond, r->pool) != APR_SUCCESS) {
+        return NULL;
+    }
+    watch.baton = &waiter;
+    if (kc_hub_watch(target->hub, target->cam, &watch) != APR_SUCCESS) {
+        return NULL;
+    }
+    frame = kc_hub_newest(target->hub, target->cam, KC_FRAME_PICTURE, 0);
+    if (!frame && enter_waiting(r)) {
+        frame = await_picture(target, &waiter, apr_time_now() + wait);
+        leave_waiting();
+    }
+    kc_hub_unwatch(target->hub, target->cam, &watch);
+    return frame;
+}
+
+/* ---- The answers ---- */
+
+static int refuse_fps(request_rec *r)
+{
+    return kc_page_send_text(r, HTTP_BAD_REQUEST,
+                             "fps: a rate is a number above 0 and at most 1000, like 5 or 0.2.");
+}
+
+static int serve_stream(request_rec *r, const target_t *target, kc_viewer_form_t form)
+{
+    kc_viewer_spec_t spec = { 0 };
+
+    if (kc_query_fps(r->args, &spec.interval)) {
+        return refuse_fps(r);
+    }
+    spec.form = form;
+    if (form == KC_VIEWER_MJPEG && kc_query_is(r->args, "meta", "1")) {
+        spec.form = KC_VIEWER_MJPEG_META;
+    }
+    spec.hub = target->hub;
+    spec.cams = &target->cam;
+    spec.cam_count = 1;
+    spec.may_see = kc_permission_may_see;
+    return kc_viewer_serve(r, &spec);
+}
+
+static int no_picture(request_rec *r)
+{
+    apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
+    return kc_page_send_text(r, HTTP_SERVICE_UNAVAILABLE, "There is no picture of this camera now.");
+}
+
+/* "video:3:1234": the same record is the same picture, whichever child answers. */
+static const char *etag_of(request_rec *r, const kc_frame_t *frame)
+{
+    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT "\"",
+                        kc_config_get(r->server)->topic, frame->cam, frame->offset);
+}
+
+static apr_status_t unref_frame(void *frame)
+{
+    kc_frame_unref(frame);
+    return APR_SUCCESS;
+}
+
+static int serve_picture(request_rec *r, const target_t *target)
+{
+    kc_frame_t *frame = newest_picture(r, target, PICTURE_WAIT);
+    kc_state_t state;
+    int rc;
+
+    if (!frame) {
+        return no_picture(r);
+    }
+    apr_pool_cleanup_register(r->pool, frame, unref_frame, apr_pool_cleanup_null);
+    kc_source_state(target->source, target->cam, &state);
+    kc_page_set_headers(r);
+    ap_set_content_type(r, "image/jpeg");
+    ap_set_content_length(r, (apr_off_t)frame->size);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
+    apr_table_setn(r->headers_out, "ETag", etag_of(r, frame));
+    apr_table_setn(r->headers_out, "X-KafkaCam-State", kc_state_word(state.word));
+    apr_table_setn(r->headers_out, "X-Timestamp",
+                   apr_psprintf(r->pool, "%" APR_TIME_T_FMT, frame->captured));
+    ap_update_mtime(r, frame->captured);
+    ap_set_last_modified(r);
+    rc = ap_meets_conditions(r);
+    if (rc == OK && !r->header_only) {
+        ap_rwrite(frame->data, (int)frame->size, r);
+    }
+    return rc;
+}
+
+static int serve_state(request_rec *r, const target_t *target)
+{
+    kc_frame_t *frame = newest_picture(r, target, JSON_WAIT);
+    kc_state_t state;
+    const char *json;
+
+    kc_source_state(target->source, target->cam, &state);
+    json = kc_state_json(&state, frame, apr_time_now(), r->pool);
+    kc_frame_unref(frame);
+    kc_page_set_headers(r);
+    ap_set_content_type(r, "application/json");
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    ap_rvputs(r, json, "\n", NULL);
+    return OK;
+}
+
+static int serve_page(request_rec *r, const target_t *target)
+{
+    kc_state_t state;
+
+    kc_source_state(target->source, target->cam, &state);
+    return kc_page_send_single(r, target->base, target->cam, apr_pstrdup(r->pool, state.name));
+}
+
+/* ---- Which one ---- */
+
+/* "/3.jpg" to 3 and ".jpg". NULL: no camera's number stands there. */
+static const char *parse_cam(const char *tail, apr_uint32_t *cam)
+{
+    size_t digits = tail[0] == '/' ? strspn(tail + 1, "0123456789") : 0;
+    uint64_t number;
+
+    if (!digits || kc_wire_number_parse(&number, tail + 1, digits, KC_WIRE_CAM_MAX)) {
+        return NULL;
+    }
+    *cam = (apr_uint32_t)number;
+    return tail + 1 + digits;
+}
+
+static int answer(request_rec *r, const target_t *target, const char *what)
+{
+    if (!*what) {
+        return serve_stream(r, target, KC_VIEWER_MJPEG);
+    }
+    if (!strcmp(what, ".jpg")) {
+        return serve_picture(r, target);
+    }
+    if (!strcmp(what, ".json")) {
+        return serve_state(r, target);
+    }
+    if (!strcmp(what, "/")) {
+        return serve_page(r, target);
+    }
+    if (!strcmp(what, "/stream")) {
+        return serve_stream(r, target, KC_VIEWER_WALL);
+    }
+    return HTTP_NOT_FOUND;
+}
+
+static int no_location(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  KC_ID(2030) "%s: SetHandler kafkacam-cam works in a <Location \"/PATH\"> alone, not in "
+                  "<Directory>, <Files> or <LocationMatch>", r->uri);
+    return HTTP_NOT_FOUND;
+}
+
+static int no_source(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or its consumer "
+                  "could not be made; see the log of the start)", r->uri);
+    apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+static int is_camera(request_rec *r, const target_t *target)
+{
+    kc_source_answer_t found = kc_source_find(target->source, target->cam);
+
+    if (found == KC_SOURCE_NO_CAMERA && enter_waiting(r)) {
+        kc_source_look(target->source, LOOK_WAIT);
+        leave_waiting();
+        found = kc_source_find(target->source, target->cam);
+    }
+    return found != KC_SOURCE_NO_CAMERA;
+}
+
+static int handle_cam(request_rec *r)
+{
+    target_t target = { 0 };
+    const char *tail, *what;
+    int rc;
+
+    if (!r->handler || strcmp(r->handler, "kafkacam-cam")) {
+        return DECLINED;
+    }
+    if ((rc = kc_page_check_method(r)) != OK) {
+        return rc;
+    }
+    tail = kc_config_tail(r, &target.base);
+    if (!tail) {
+        return no_location(r);
+    }
+    if (!strncmp(tail, "/-/", 3)) {
+        return kc_page_send_asset(r, tail + 3);
+    }
+    what = parse_cam(tail, &target.cam);
+    if (!what) {
+        return HTTP_NOT_FOUND;
+    }
+    target.source = kc_config_get(r->server)->source;
+    if (!target.source) {
+        return no_source(r);
+    }
+    target.hub = kc_source_hub(target.source, KC_LAYER_FULL);
+    if (!is_camera(r, &target)) {
+        return HTTP_NOT_FOUND;
+    }
+    return answer(r, &target, what);
+}
+
+void kc_cam_register_hooks(apr_pool_t *pool)
+{
+    ap_hook_handler(handle_cam, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,84 @@
+/* What is known of every camera: whether there is one, whether it is live, since when, what its
+ * status record says. It is told what happens (a picture, a status record, how far Kafka's
+ * partitions reach) and tells the hubs what people should see: states, and the offline pictures.
+ *
+ * Time is always an argument, so that the tests need not wait. Knows neither httpd nor Kafka. All
+ * functions: any thread, none waits; events of one camera come from one thread at a time. */
+#ifndef KC_ROSTER_H
+#define KC_ROSTER_H
+
+#include <apr_tables.h>
+#include "kc_hub.h"
+#include "kc_state.h"
+
+/* The same cameras in another size: another topic with the same partitions, a hub of its own. */
+typedef enum {
+    KC_LAYER_FULL,
+    KC_LAYER_SMALL, /* KafkaCamSmallTopic */
+    KC_LAYERS
+} kc_layer_t;
+
+typedef struct kc_roster_t kc_roster_t;
+
+/* hubs[KC_LAYER_SMALL] may be NULL. settle: how long a camera that nobody watches counts as live after its
+ * partition was last seen to grow; more than the time between two kc_roster_ends(). */
+kc_roster_t *kc_roster_create(kc_hub_t *hubs[KC_LAYERS], apr_interval_time_t stale_after,
+                              apr_interval_time_t settle, apr_pool_t *pool);
+
+/* What happens. */
+
+typedef enum {
+    KC_ROSTER_PLAY,
+    KC_ROSTER_OUTDATED /* of a producer that was replaced: drop it */
+} kc_roster_verdict_t;
+
+/* A picture was read. Says whether to publish it. old: it may have been there before the fetch began, so its own
+ * clock says when it was taken. */
+kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
+                                      const kc_frame_t *frame, int old);
+
+/* A record that is no picture. Says 1 if it is the first one since the camera's last picture. */
+int kc_roster_broken(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
+
+/* A status record; NULL: the camera was taken off the producer's table. */
+void kc_roster_record(kc_roster_t *roster, apr_uint32_t cam, const kc_status_record_t *record,
+                      apr_time_t now);
+
+/* All status records are void: their topic is another one now. */
+void kc_roster_forget_records(kc_roster_t *roster);
+
+/* Fetching of cam began or ended; its partition has nothing to fetch. */
+void kc_roster_fetch(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, int on,
+                     apr_time_t now);
+void kc_roster_empty(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
+
+/* How far the first count partitions of a layer's topic reach: the offset after the last record, 0: nothing
+ * was ever written, -1: not known. The others do not exist. */
+void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *ends,
+                    apr_uint32_t count, apr_time_t now);
+
+/* Look at the time: publish what changed, to be called a few times a second. At most a few offline pictures
+ * are made in one go; 1: there are more to make. */
+int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch);
+
+/* Questions. */
+
+/* Whether this number is a camera, and should be in a list of all. */
+int kc_roster_knows(kc_roster_t *roster, apr_uint32_t cam);
+int kc_roster_has(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
+apr_array_header_t *kc_roster_list(kc_roster_t *roster, apr_pool_t *pool);
+apr_uint32_t kc_roster_version(kc_roster_t *roster); /* rises when the list or a name changes */
+void kc_roster_state(kc_roster_t *roster, apr_uint32_t cam, apr_time_t now, kc_state_t *state);
+
+typedef struct {
+    apr_time_t news; /* when the newest picture came, or was taken if it was old; 0: none */
+    apr_uint64_t frames;
+    apr_uint64_t bytes;
+    apr_uint64_t broken;
+    apr_uint64_t outdated;
+    int fetching;
+} kc_roster_figures_t;
+void kc_roster_figures(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam,
+                       kc_roster_figures_t *figures);
+
+#endif
