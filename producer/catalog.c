@@ -303,16 +303,6 @@ struct spoken {
     size_t count;
 };
 
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-
-    for (; *text; text++) {
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    }
-    return hash;
-}
-
 static int was_spoken(const struct spoken *spoken, uint64_t hash)
 {
     size_t i;
@@ -338,7 +328,7 @@ static void refuse(struct refusals *refusals, const char *id, const char *why)
     uint64_t hash;
 
     snprintf(text, sizeof(text), "row with id %.40s is refused, %s", id, why);
-    hash = hash_of(text);
+    hash = mem_hash(text);
     if (refusals->now.count < SPOKEN_MAX) {
         refusals->now.hashes[refusals->now.count++] = hash;
     }
@@ -562,7 +552,7 @@ static time_t seconds_now(void)
 /* Said once, until it is over or another trouble. */
 static void say_trouble(struct catalog *catalog, const char *why)
 {
-    uint64_t hash = hash_of(why);
+    uint64_t hash = mem_hash(why);
 
     if (!catalog->failures++) {
         catalog->trouble_since = seconds_now();

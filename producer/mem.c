@@ -41,3 +41,13 @@ char *mem_print(const char *format, ...)
     va_end(args);
     return checked(length < 0 ? NULL : text);
 }
+
+uint64_t mem_hash(const char *text)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+    for (; *text; text++) {
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    }
+    return hash ? hash : 1;
+}

@@ -60,16 +60,6 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-
-    for (; *text; text++) {
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    }
-    return hash;
-}
-
 /* ---- settings ----------------------------------------------------------------------------- */
 
 static void on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
@@ -318,7 +308,7 @@ static void say_not_made(struct placement *placement, int which, uint32_t have, 
 {
     struct topic *topic = &placement->topics[which];
     char *command = admin_command(placement->conf, which, topic->name, have, wanted);
-    uint64_t hash = hash_of(command) ^ hash_of(why);
+    uint64_t hash = mem_hash(command) ^ mem_hash(why);
 
     if (hash != topic->trouble) {
         topic->trouble = hash;

@@ -41,7 +41,8 @@ struct camera {
     uint64_t epoch_ms; /* of the last start */
     unsigned failures; /* ends without being told, in a row */
     uint32_t restarts; /* since the supervisor's start */
-    int complained;    /* that it fails was said */
+    int complained;    /* that it fails was said, so that it streams again will be */
+    uint64_t said[4];  /* hashes of the reasons that were said since it last ran for long */
     int silent;        /* was killed for silence */
 
     enum kc_wire_state state;
@@ -234,35 +235,62 @@ static void stop(struct camera *camera, uint64_t now)
 static void describe_end(char *text, size_t size, const struct camera *camera, int status)
 {
     if (camera->silent) {
-        snprintf(text, size, "was silent and was killed");
+        snprintf(text, size, "the process was silent and was killed");
     }
     else if (WIFSIGNALED(status)) {
-        snprintf(text, size, "ended by signal %d", WTERMSIG(status));
+        snprintf(text, size, "the process ended by signal %d", WTERMSIG(status));
     }
     else {
-        snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+        snprintf(text, size, "the process ended with status %d", WEXITSTATUS(status));
     }
+}
+
+/* A reason is said once, and again when the camera has run for long in between: one that comes and
+ * goes all night fills no log. */
+static void complain(struct camera *camera)
+{
+    const size_t places = sizeof(camera->said) / sizeof(*camera->said);
+    uint64_t hash = mem_hash(camera->error);
+    size_t i;
+
+    for (i = 0; i < places; i++) {
+        if (camera->said[i] == hash) {
+            return;
+        }
+        if (camera->said[i] == 0) {
+            camera->said[i] = hash;
+            camera->complained = 1;
+            log_warning(1302, "camera %u: %s; starting it again%s", camera->row.cam, camera->error,
+                        i + 1 < places ? "" : ", further reasons are not logged");
+            return;
+        }
+    }
+}
+
+static void forget_complaints(struct camera *camera)
+{
+    camera->failures = 0;
+    memset(camera->said, 0, sizeof(camera->said));
 }
 
 /* It ended without being told to. What it said of itself last is the better reason. */
 static void failed(struct camera *camera, int status, uint64_t now)
 {
-    char how[100], text[400];
+    char text[100];
 
     if (now - camera->started_ms >= SETTLED_MS) {
-        camera->failures = 0;
+        forget_complaints(camera);
     }
     camera->failures++;
     camera->restarts++;
     camera->start_ms = now + pause_ms(camera->failures);
-    describe_end(how, sizeof(how), camera, status);
-    snprintf(text, sizeof(text), "the process %s%s%s", how, *camera->report.why ? ": " : "",
-             camera->report.why);
-    set_state(camera, KC_WIRE_FAILED, text);
-    if (!camera->complained && !camera->silent) {
-        log_warning(1302, "camera %u: %s; starting it again", camera->row.cam, camera->error);
+    describe_end(text, sizeof(text), camera, status);
+    set_state(camera, KC_WIRE_FAILED,
+              camera->report.state == KC_WIRE_FAILED && *camera->report.why ? camera->report.why
+                                                                            : text);
+    if (!camera->silent) {
+        complain(camera);
     }
-    camera->complained = 1;
 }
 
 /* Its pid was reaped. */
@@ -276,7 +304,7 @@ static void ended(struct supervisor *supervisor, struct camera *camera, int stat
     if (camera->again) {
         camera->again = 0;
         camera->start_ms = now;
-        camera->failures = 0;
+        forget_complaints(camera);
     }
     else if (!told && !supervisor->stopping_ms) {
         failed(camera, status, now);
@@ -368,7 +396,7 @@ static void take_changes(struct camera *camera, struct catalog_row *row, uint64_
     camera->changed |= !same_text(camera->row.name, row->name);
     if (!same || !camera->wanted) {
         log_info("camera %u: its row has changed", row->cam);
-        camera->failures = 0;
+        forget_complaints(camera);
         camera->complained = 0;
         camera->start_ms = 0;
         camera->again = running(camera) && !row->refused;
