@@ -4,6 +4,7 @@
 # 1. One foreign library, one .c file, and none of its types in a header of ours.
 # 2. Includes point upstream along the data's way: a file includes ours only from earlier in its
 #    half's list. What flows back is a callback, set at wiring time.
+# shellcheck disable=SC2010,SC2013,SC2046,SC2086 # lists of our own files: no blanks in their names
 set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 

@@ -32,10 +32,10 @@ type_of()
 
 echo "/* Made by web/embed.sh: change the files there. */"
 echo '#include "kc_web.h"'
-table= number=0
+table='' number=0
 for name in "$@"; do
     type=$(type_of "$name")
-    echo "static const char file_$number[] ="
+    echo "static const char file_${number}[] ="
     lean "$name" | od -An -v -tx1 | awk '{ gsub(/ /, "\\x"); print "    \"" $0 "\"" }'
     echo "    ;"
     table="$table    {\"$name\", \"$type\", file_$number, sizeof(file_$number) - 1},
