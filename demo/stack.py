@@ -590,6 +590,9 @@ class Producer(Part):
     def command(self):
         return [str(self.build.need(self.build.producer)), "-c", str(self.conf)]
 
+    def ready(self):
+        return " started\n" in self.log_since_start()
+
     def camera_pids(self):
         return [pid for pid in self.members() if "kafkacam-camera" in command_line(pid)]
 
@@ -602,7 +605,7 @@ class Httpd(Part):
 
     # What httpd needs besides the MPM; mod_kafkacam comes last.
     modules = ("authz_core", "authz_host", "authz_user", "authn_core", "authn_file", "auth_basic",
-               "mime", "dir", "alias", "headers", "status", "setenvif", "reqtimeout")
+               "alias", "headers", "status", "setenvif", "reqtimeout")
 
     LOCATIONS = """\
 <Location "/cam">
