@@ -252,6 +252,11 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     if (!*what) {
         return serve_stream(r, target, KC_VIEWER_MJPEG);
     }
+    /* <Location "/cam/3"> covers /cam/3 and /cam/3/, but not /cam/3.jpg: who may not see the one
+     * must not see the other. */
+    if (*what == '.' && !kc_permission_may_see(r, target->cam)) {
+        return HTTP_FORBIDDEN;
+    }
     if (!strcmp(what, ".jpg")) {
         return serve_picture(r, target);
     }

@@ -14,6 +14,7 @@
 #include "kc_blocking.h"
 #include "kc_pump.h"
 #include "kc_cam.h"
+#include "kc_cameras.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -85,6 +86,7 @@ static void register_hooks(apr_pool_t *pool)
     kc_viewer_senders(kc_pump_send, kc_blocking_send);
     kc_pump_register_hooks(pool);
     kc_cam_register_hooks(pool);
+    kc_cameras_register_hooks(pool);
 }
 
 /* The only symbol httpd sees (-fvisibility=hidden). */

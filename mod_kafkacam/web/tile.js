@@ -7,7 +7,7 @@ const make = (tag, className, parent) => {
   return element;
 };
 
-const TODAY = { hour: '2-digit', minute: '2-digit' };
+const TODAY = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
 const EARLIER = { day: 'numeric', month: 'short', ...TODAY };
 
 function clock(ms) {

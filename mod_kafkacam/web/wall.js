@@ -9,7 +9,11 @@ const LEAST_PX = 112;             /* narrower tiles are scrolled to instead */
 
 const $ = id => document.getElementById(id);
 const data = document.documentElement.dataset;
-const address = name => new URL(data[name], location.href);
+const address = name => {
+  const url = new URL(data[name], location.href);
+  url.username = url.password = '';               /* fetch() refuses http://me:secret@host/cameras */
+  return url;
+};
 const base = address('base'), cams = data.cams && address('cams'), list = address('list');
 const single = data.single !== undefined;
 const tiles = new Map();          /* by camera, in the order of the list */

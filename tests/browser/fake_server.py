@@ -4,34 +4,20 @@ test makes up, broken ones too. What the real server never sends cannot be teste
 
 Usage: fake_server.py [--port P] [--cameras N]   (for work on the page: reload shows every change)"""
 import argparse
-import io
 import json
 import pathlib
+import socket
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from PIL import Image, ImageDraw
+from marks import picture
 
 WEB = pathlib.Path(__file__).resolve().parents[2] / "mod_kafkacam" / "web"
 TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
           "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'")
-
-
-def picture(cam, count, size=(640, 360)):
-    hue = (cam * 47) % 360
-    image = Image.new("RGB", size, f"hsl({hue}, 30%, 30%)")
-    draw = ImageDraw.Draw(image)
-    for i in range(8):
-        draw.rectangle([i * size[0] / 8, size[1] / 2 + 20 * (i % 3), (i + 1) * size[0] / 8 - 4, size[1]],
-                       fill=f"hsl({hue}, 25%, {20 + 5 * i}%)")
-    draw.text((30, 30), f"{cam}", fill="white", font_size=size[1] // 3)
-    draw.text((size[0] / 2, 40), f"{count}", fill="white", font_size=size[1] // 6)
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=80)
-    return out.getvalue()
 
 
 def part(body, kind="image/jpeg", cam=None, us=0):
@@ -53,7 +39,9 @@ class Fake:
         self.page = "fake"
         self.list_status = 200
         self.stream = self.pictures
-        self.streams = []           # of the paths asked for
+        self.streams = []           # the paths asked for
+        self.lists = []
+        self.lines = set()          # sockets of open streams
         self.open = 0
         self.sizes = {}
         fake = self
@@ -83,6 +71,11 @@ class Fake:
         self.server.shutdown()
         self.server.server_close()
 
+    def cut(self):
+        """End all open streams, as a network would."""
+        for line in list(self.lines):
+            line.shutdown(socket.SHUT_RDWR)
+
     def choose(self, selection):
         if not selection:
             return self.cameras
@@ -103,6 +96,7 @@ class Fake:
             name = rest.rsplit("/", 1)[1]
             return self.send(handler, (WEB / name).read_bytes(), TYPES[name.rsplit(".", 1)[1]])
         if rest.endswith("list.json"):
+            self.lists.append(handler.path)
             body = {"page": self.page, "kafka": self.kafka, "cameras": self.choose(rest[:-10])}
             if not body["cameras"]:
                 body["reason"] = self.reason or "none"
@@ -141,10 +135,12 @@ class Fake:
         handler.end_headers()
         self.streams.append(handler.path)
         self.open += 1
+        self.lines.add(handler.connection)
         try:
             self.stream(handler.wfile.write, selection)
         finally:
             self.open -= 1
+            self.lines.discard(handler.connection)
 
     def pictures(self, write, selection):
         cameras = self.choose(selection)
@@ -154,7 +150,7 @@ class Fake:
         while True:
             for camera in cameras:
                 if camera["state"] == "live":
-                    size = self.sizes.get(camera["camera"], (640, 360))
+                    size = self.sizes.get(camera["camera"], (320, 180))
                     write(part(picture(camera["camera"], count, size), cam=camera["camera"], us=time.time_ns() // 1000))
             count += 1
             time.sleep(1 / self.fps)
