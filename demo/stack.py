@@ -428,7 +428,8 @@ class Database(Part):
                 f"--datadir={self.folder / 'data'}", f"--socket={self.socket}",
                 f"--port={self.port}", "--bind-address=127.0.0.1",
                 f"--pid-file={self.folder / 'pid'}",
-                "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
+                "--innodb-flush-log-at-trx-commit=0", "--log-warnings=1",
                 "--performance-schema=OFF", "--skip-name-resolve", *as_root_user()]
 
     def prepare(self):

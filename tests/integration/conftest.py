@@ -188,9 +188,12 @@ def chain_maker(new_broker, new_folder, build):
 @pytest.fixture(scope="module")
 def chain(chain_maker):
     """3 cameras at 5 fps (2: MJPEG, 3: password), shared by the tests of a file."""
-    with chain_maker(cameras=3) as running:
+    running = chain_maker(cameras=3)
+    try:
         clients.wait_for_pictures(running.httpd, running.numbers)
         yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture
