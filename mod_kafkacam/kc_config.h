@@ -19,6 +19,7 @@
 APLOG_USE_MODULE(kafkacam);
 
 typedef struct kc_source_t kc_source_t;
+typedef struct kc_counters_cameras_t kc_counters_cameras_t;
 
 typedef struct {
     const char *name;
@@ -43,6 +44,9 @@ typedef struct {
     int max_blocking_viewers;       /* that hold a worker thread, in one child */
     int max_viewers_per_client;     /* open streams of one address, 0: no limit */
     int pump_threads;               /* in one child, 0: one for each 4 processors */
+
+    /* Set in post_config: what the children together read of each camera. NULL where brokers is. */
+    kc_counters_cameras_t *camera_counts;
 
     /* Set in child_init: where this server's pictures come from. Servers with the same brokers,
      * topics and properties share one. NULL where brokers is. */

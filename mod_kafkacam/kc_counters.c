@@ -27,6 +27,7 @@ typedef struct {
 /* Outlives the configuration pool; found again after a reload unloaded and loaded the module. */
 typedef struct {
     memory_t *memory;
+    apr_size_t size;
 } retained_t;
 
 static const struct {
@@ -86,15 +87,15 @@ apr_status_t kc_counters_create(server_rec *s)
 {
     retained_t *retained = ap_retained_data_get(RETAINED);
     apr_uint32_t slots = slots_needed();
+    apr_size_t size = sizeof(memory_t) + slots * sizeof(slot_t);
     apr_status_t rv;
     apr_shm_t *shm;
 
     if (!retained) {
         retained = ap_retained_data_create(RETAINED, sizeof(*retained));
     }
-    if (!retained->memory) {
-        apr_size_t size = sizeof(memory_t) + slots * sizeof(slot_t);
-
+    /* Another size: a version of the module that was installed before the reload made it. */
+    if (!retained->memory || retained->size != size) {
         rv = apr_shm_create(&shm, size, NULL, s->process->pool);
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
@@ -104,6 +105,7 @@ apr_status_t kc_counters_create(server_rec *s)
         }
         retained->memory = apr_shm_baseaddr_get(shm);
         memset(retained->memory, 0, size);
+        retained->size = size;
         retained->memory->slots = slots;
         retained->memory->started = apr_time_now();
     }
@@ -161,6 +163,7 @@ void kc_counters_join(apr_pool_t *pchild, server_rec *s)
     for (i = 0; i < memory->slots; i++) {
         if (apr_atomic_cas32(&memory->slot[i].pid, (apr_uint32_t)getpid(), 0) == 0) {
             own = &memory->slot[i];
+            empty_slot(own); /* of what threads may have added after their child had given it back */
             apr_pool_cleanup_register(pchild, NULL, give_back, apr_pool_cleanup_null);
             return;
         }
@@ -216,4 +219,101 @@ int kc_counters_children(void)
         children += apr_atomic_read32(&memory->slot[i].pid) != 0;
     }
     return children;
+}
+
+/* ---- For each camera ---- */
+
+typedef struct { /* all atomic */
+    apr_uint64_t next; /* offset after the last record that was counted */
+    apr_uint64_t counted; /* when that was */
+    apr_uint64_t news;
+    apr_uint64_t records[KC_COUNTERS_OUTCOMES];
+    apr_uint64_t bytes;
+    apr_uint64_t fetched;
+} camera_t;
+
+struct kc_counters_cameras_t {
+    apr_uint32_t cams;
+    camera_t *camera; /* shared memory */
+};
+
+/* Lower offsets are another child's, late; or, after so long, a topic's that was made anew. */
+#define OFFSETS_HOLD apr_time_from_sec(30)
+
+apr_status_t kc_counters_cameras_create(kc_counters_cameras_t **result, apr_uint32_t cams,
+                                        apr_pool_t *pconf)
+{
+    kc_counters_cameras_t *cameras = apr_palloc(pconf, sizeof(*cameras));
+    apr_shm_t *shm;
+    apr_status_t rv = apr_shm_create(&shm, cams * sizeof(camera_t), NULL, pconf);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    cameras->cams = cams;
+    cameras->camera = apr_shm_baseaddr_get(shm);
+    memset(cameras->camera, 0, cams * sizeof(camera_t));
+    *result = cameras;
+    return APR_SUCCESS;
+}
+
+/* Is the record at offset to be counted by us? One child gets a 1. */
+static int is_first(camera_t *camera, apr_uint64_t offset, apr_time_t now)
+{
+    apr_uint64_t next;
+
+    do {
+        next = apr_atomic_read64(&camera->next);
+        if (offset < next
+            && now - (apr_time_t)apr_atomic_read64(&camera->counted) < OFFSETS_HOLD) {
+            return 0;
+        }
+    } while (apr_atomic_cas64(&camera->next, offset + 1, next) != next);
+    apr_atomic_set64(&camera->counted, (apr_uint64_t)now);
+    return 1;
+}
+
+void kc_counters_camera_add(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_int64_t offset,
+                            kc_counters_outcome_t outcome, apr_size_t size, apr_time_t time)
+{
+    camera_t *camera;
+
+    if (!cameras || cam >= cameras->cams) {
+        return;
+    }
+    camera = &cameras->camera[cam];
+    if (!is_first(camera, (apr_uint64_t)offset, apr_time_now())) {
+        return;
+    }
+    apr_atomic_add64(&camera->records[outcome], 1);
+    if (outcome == KC_COUNTERS_PICTURE) {
+        apr_atomic_add64(&camera->bytes, size);
+        apr_atomic_set64(&camera->news, (apr_uint64_t)time);
+    }
+}
+
+void kc_counters_camera_fetched(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_time_t now)
+{
+    if (cameras && cam < cameras->cams) {
+        apr_atomic_set64(&cameras->camera[cam].fetched, (apr_uint64_t)now);
+    }
+}
+
+void kc_counters_camera_read(kc_counters_cameras_t *cameras, apr_uint32_t cam,
+                             kc_counters_camera_t *counts)
+{
+    camera_t *camera;
+    int i;
+
+    memset(counts, 0, sizeof(*counts));
+    if (!cameras || cam >= cameras->cams) {
+        return;
+    }
+    camera = &cameras->camera[cam];
+    counts->news = (apr_time_t)apr_atomic_read64(&camera->news);
+    counts->bytes = apr_atomic_read64(&camera->bytes);
+    counts->fetched = (apr_time_t)apr_atomic_read64(&camera->fetched);
+    for (i = 0; i < KC_COUNTERS_OUTCOMES; i++) {
+        counts->records[i] = apr_atomic_read64(&camera->records[i]);
+    }
 }

@@ -60,4 +60,36 @@ void kc_counters_join(apr_pool_t *pchild, server_rec *s);
 /* A child is gone, however it ended; in the parent. */
 void kc_counters_leave(pid_t pid);
 
+/* The same for each camera of a source: a record that several children read counts once. Starts
+ * anew with each configuration. */
+typedef struct kc_counters_cameras_t kc_counters_cameras_t;
+
+typedef enum {
+    KC_COUNTERS_PICTURE,
+    KC_COUNTERS_BROKEN,
+    KC_COUNTERS_OUTDATED,
+    KC_COUNTERS_OUTCOMES
+} kc_counters_outcome_t;
+
+typedef struct {
+    apr_time_t news;     /* when the newest picture came, or was taken if it was old; 0: none */
+    apr_uint64_t records[KC_COUNTERS_OUTCOMES];
+    apr_uint64_t bytes;  /* of pictures */
+    apr_time_t fetched;  /* when a child last said that it fetches the camera; 0: none did */
+} kc_counters_camera_t;
+
+/* For the cameras 0 to cams - 1; in post_config. */
+apr_status_t kc_counters_cameras_create(kc_counters_cameras_t **result, apr_uint32_t cams,
+                                        apr_pool_t *pconf);
+
+/* A record was read. time is what becomes news if it is a picture. NULL cameras is fine. */
+void kc_counters_camera_add(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_int64_t offset,
+                            kc_counters_outcome_t outcome, apr_size_t size, apr_time_t time);
+
+/* This child fetches cam: to be said every second. */
+void kc_counters_camera_fetched(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_time_t now);
+
+void kc_counters_camera_read(kc_counters_cameras_t *cameras, apr_uint32_t cam,
+                             kc_counters_camera_t *counts);
+
 #endif

@@ -13,8 +13,8 @@
 /* Over which rate and bandwidth are measured where no status record says them. */
 #define WINDOW apr_time_from_sec(5)
 
-/* Making one takes a millisecond or a few; between two goes other cameras' pictures pass. */
-#define NOTICES_AT_ONCE 16
+/* How much later than it happened a partition may be seen to have grown. */
+#define SEEN_LATE apr_time_from_sec(10)
 
 /* Records that were on their way when a camera was removed do not bring it back. */
 #define REMOVAL_HOLDS apr_time_from_sec(15)
@@ -332,15 +332,28 @@ static apr_time_t last_news(const camera_t *camera)
     return full->figures.news > small->figures.news ? full->figures.news : small->figures.news;
 }
 
+/* Growth is seen some seconds late, so it counts only if there was none of the news for longer. */
+static apr_time_t last_sign(const camera_t *camera)
+{
+    apr_time_t grew = camera->view[KC_LAYER_FULL].grew;
+    apr_time_t news = last_news(camera);
+
+    return grew > news + SEEN_LATE ? grew : news;
+}
+
 static int is_live(const kc_roster_t *roster, const camera_t *camera, apr_time_t now)
 {
     const view_t *view = watched_view(camera);
-    apr_time_t grew = camera->view[KC_LAYER_FULL].grew;
+    apr_time_t sign = last_sign(camera);
+    apr_interval_time_t holds = roster->settle;
 
     if (view && (view->answered || now - view->fetched_since >= roster->stale_after)) {
         return view->figures.news && now - view->figures.news < roster->stale_after;
     }
-    if (grew && grew > camera->removed && now - grew < roster->settle) {
+    if (sign == last_news(camera)) { /* as while it was watched, but long enough to see it grow */
+        holds = roster->stale_after > SEEN_LATE ? roster->stale_after : SEEN_LATE;
+    }
+    if (sign && sign > camera->removed && now - sign < holds) {
         return 1;
     }
     /* The producer's word counts until the partition could have been seen to grow. */
@@ -400,14 +413,11 @@ static kc_state_word_t word_of(const camera_t *camera)
 
 static apr_time_t since_of(const camera_t *camera, kc_state_word_t word)
 {
-    apr_time_t grew = camera->view[KC_LAYER_FULL].grew;
-    apr_time_t news = last_news(camera);
-
     switch (word) {
     case KC_STATE_LIVE:
         return camera->live_since;
     case KC_STATE_OFFLINE:
-        return news > grew ? news : grew;
+        return last_sign(camera);
     case KC_STATE_UNKNOWN:
         return 0;
     default:
@@ -573,13 +583,13 @@ int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch)
 
     for (cam = 0; cam < roster->cams; cam++) {
         tick_camera(roster, cam, now, scratch);
-        for (layer = 0; layer < KC_LAYERS && made < NOTICES_AT_ONCE; layer++) {
+        for (layer = 0; layer < KC_LAYERS && made < KC_ROSTER_NOTICES; layer++) {
             if (roster->hubs[layer]) {
                 made += tick_view(roster, (kc_layer_t)layer, cam, now);
             }
         }
     }
-    return made == NOTICES_AT_ONCE;
+    return made;
 }
 
 /* ---- Questions ---- */

@@ -57,8 +57,9 @@ void kc_roster_empty(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
 void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *ends,
                     apr_uint32_t count, apr_time_t now);
 
-/* Look at the time: publish what changed, to be called a few times a second. At most a few offline pictures
- * are made in one go; 1: there are more to make. */
+/* Look at the time: publish what changed, to be called a few times a second. Returns how many
+ * offline pictures were made; after KC_ROSTER_NOTICES there may be more to make: call again soon. */
+#define KC_ROSTER_NOTICES 16 /* one takes a millisecond or a few, and other cameras' pictures wait */
 int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch);
 
 /* Questions. */

@@ -368,6 +368,9 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
     else if (wanted && verdict != HEALTHY) {
         renew_partition(topic, number, verdict);
     }
+    if (partition->fetching && topic->kind == KC_LAYER_FULL) {
+        kc_counters_camera_fetched(topic->source->config->camera_counts, number, now);
+    }
 }
 
 /* Every partition of the status topic, as they appear. */
@@ -476,6 +479,16 @@ static const char *not_a_picture(const rd_kafka_message_t *message)
     return kc_jpeg_is(message->payload, message->len) ? NULL : "is no JPEG";
 }
 
+static void count(topic_t *topic, const rd_kafka_message_t *message, kc_counters_outcome_t outcome,
+                  apr_time_t news)
+{
+    if (topic->kind == KC_LAYER_FULL) {
+        kc_counters_camera_add(topic->source->config->camera_counts,
+                               (apr_uint32_t)message->partition, message->offset, outcome,
+                               message->len, news);
+    }
+}
+
 static void take_picture(topic_t *topic, const rd_kafka_message_t *message)
 {
     kc_source_t *source = topic->source;
@@ -487,6 +500,7 @@ static void take_picture(topic_t *topic, const rd_kafka_message_t *message)
     kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)message->len);
     if (wrong) {
         kc_counters_add(KC_COUNTER_FRAMES_BROKEN, 1);
+        count(topic, message, KC_COUNTERS_BROKEN, 0);
         if (kc_roster_broken(source->roster, (kc_layer_t)topic->kind, cam)) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, source->s,
                          KC_ID(2020) "camera %u: the record at offset %" APR_INT64_T_FMT " of %s %s; it and "
@@ -499,9 +513,12 @@ static void take_picture(topic_t *topic, const rd_kafka_message_t *message)
     if (kc_roster_picture(source->roster, (kc_layer_t)topic->kind, frame, partition->old)
         == KC_ROSTER_OUTDATED) {
         kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
+        count(topic, message, KC_COUNTERS_OUTDATED, 0);
         kc_frame_unref(frame);
         return;
     }
+    count(topic, message, KC_COUNTERS_PICTURE,
+          partition->old && frame->captured < frame->arrived ? frame->captured : frame->arrived);
     partition->old = 0;
     kc_hub_publish(topic->hub, frame);
 }
@@ -617,6 +634,16 @@ static void note_completeness(kc_source_t *source)
     }
 }
 
+/* 1: there is more to do at once. */
+static int tick(kc_source_t *source, apr_time_t now)
+{
+    int notices = kc_roster_tick(source->roster, now, source->scratch);
+
+    kc_counters_add(KC_COUNTER_NOTICES, notices);
+    apr_pool_clear(source->scratch);
+    return notices == KC_ROSTER_NOTICES;
+}
+
 static void *APR_THREAD_FUNC feed(apr_thread_t *thread, void *data)
 {
     kc_source_t *source = data;
@@ -631,10 +658,7 @@ static void *APR_THREAD_FUNC feed(apr_thread_t *thread, void *data)
         if (now >= next || next - now > apr_time_from_msec(TICK_MS)) {
             tend_partitions(source, now);
             note_completeness(source);
-            next = now + apr_time_from_msec(kc_roster_tick(source->roster, now, source->scratch)
-                                                ? 0
-                                                : TICK_MS);
-            apr_pool_clear(source->scratch);
+            next = now + (tick(source, now) ? 0 : apr_time_from_msec(TICK_MS));
         }
         now = apr_time_now();
         rd_kafka_consume_callback_queue(source->queue,

@@ -157,22 +157,43 @@ static void add_picture(json_t *object, const kc_frame_t *newest, apr_time_t now
     json_object_set_new(object, "age_ms", json_integer(apr_time_as_msec(age)));
 }
 
-char *kc_state_json(const kc_state_t *state, const kc_frame_t *newest, apr_time_t now,
-                    apr_pool_t *pool)
+static char *dump(json_t *value, apr_pool_t *pool)
 {
-    json_t *object = describe(state);
-    char *text, *copy;
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH
+                                       | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    char *copy;
 
-    if (newest) {
-        add_picture(object, newest, now);
-    }
-    text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH
-                                  | JSON_REAL_PRECISION(6));
-    json_decref(object);
+    json_decref(value);
     if (!text) {
         abort(); /* out of memory: as in APR's pools */
     }
     copy = apr_pstrdup(pool, text);
     free(text);
     return copy;
+}
+
+char *kc_state_json(const kc_state_t *state, const kc_frame_t *newest, apr_time_t now,
+                    apr_pool_t *pool)
+{
+    json_t *object = describe(state);
+
+    if (newest) {
+        add_picture(object, newest, now);
+    }
+    return dump(object, pool);
+}
+
+char *kc_state_json_text(const char *text, apr_pool_t *pool)
+{
+    json_t *value = json_string(text);
+    char *ascii, *letter;
+
+    if (!value) {
+        ascii = apr_pstrdup(pool, text);
+        for (letter = ascii; *letter; letter++) {
+            *letter = (unsigned char)*letter < 128 ? *letter : '?';
+        }
+        value = json_string(ascii);
+    }
+    return dump(value, pool);
 }

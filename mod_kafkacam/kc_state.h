@@ -70,4 +70,7 @@ int kc_state_differs(const kc_state_t *one, const kc_state_t *other);
 char *kc_state_json(const kc_state_t *state, const kc_frame_t *newest, apr_time_t now,
                     apr_pool_t *pool);
 
+/* Any text as a JSON string, quotes and all. What is not UTF-8 becomes "?". */
+char *kc_state_json_text(const char *text, apr_pool_t *pool);
+
 #endif

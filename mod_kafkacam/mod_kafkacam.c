@@ -15,6 +15,29 @@
 #include "kc_pump.h"
 #include "kc_cam.h"
 #include "kc_cameras.h"
+#include "kc_status.h"
+
+/* A table for each source there will be in the children. */
+static apr_status_t create_camera_counts(apr_pool_t *pconf, server_rec *main_server)
+{
+    server_rec *s, *earlier;
+    apr_status_t rv = APR_SUCCESS;
+
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
+        kc_config_t *config = kc_config_get(s);
+
+        for (earlier = main_server; earlier != s; earlier = earlier->next) {
+            if (kc_source_fits(kc_config_get(earlier), config)) {
+                config->camera_counts = kc_config_get(earlier)->camera_counts;
+            }
+        }
+        if (config->brokers && !config->camera_counts) {
+            rv = kc_counters_cameras_create(&config->camera_counts,
+                                            (apr_uint32_t)config->max_cameras, pconf);
+        }
+    }
+    return rv;
+}
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -22,7 +45,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads the configuration twice at its start: this time only to look */
     }
-    return kc_counters_create(s) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    return kc_counters_create(s) == APR_SUCCESS && create_camera_counts(pconf, s) == APR_SUCCESS
+               ? OK
+               : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 /* The source of an earlier server that does for s too, or NULL. */
@@ -87,6 +112,7 @@ static void register_hooks(apr_pool_t *pool)
     kc_pump_register_hooks(pool);
     kc_cam_register_hooks(pool);
     kc_cameras_register_hooks(pool);
+    kc_status_register_hooks(pool);
 }
 
 /* The only symbol httpd sees (-fvisibility=hidden). */
