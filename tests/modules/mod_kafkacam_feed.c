@@ -12,6 +12,7 @@
 #include <string.h>
 #include <httpd.h>
 #include <http_config.h>
+#include <http_connection.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
@@ -154,6 +155,28 @@ static int show_counters(request_rec *r)
     return OK;
 }
 
+/* KAFKACAM_FILTER=1: a filter that does nothing keeps the pump off the plain socket. */
+static apr_status_t pass(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+static int add_filter(conn_rec *c, void *socket)
+{
+    if (!c->master && getenv("KAFKACAM_FILTER")) {
+        ap_add_output_filter("KAFKACAM_FEED_PASS", NULL, NULL, c);
+    }
+    return OK;
+}
+
+static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
+                         mpm_child_status state)
+{
+    if (state == MPM_CHILD_EXITED) {
+        kc_counters_leave(pid);
+    }
+}
+
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     kc_config_finish(s);
@@ -167,6 +190,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(answer, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(show_counters, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(add_filter, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_register_output_filter("KAFKACAM_FEED_PASS", pass, NULL, AP_FTYPE_CONNECTION);
     kc_viewer_register_hooks(pool);
     kc_viewer_senders(getenv("KAFKACAM_NO_PUMP") ? NULL : kc_pump_send, kc_blocking_send);
     kc_pump_register_hooks(pool);
