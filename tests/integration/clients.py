@@ -150,7 +150,7 @@ class Feed:
 
     def __init__(self, address, topic):
         self.address, self.topic = address, topic
-        self.producer = kafka.KafkaProducer(bootstrap_servers=address, linger_ms=0,
+        self.producer = kafka.KafkaProducer(bootstrap_servers=address, linger_ms=0, retries=20,
                                             max_request_size=8 << 20)
         self.seq = 0
 

@@ -22,6 +22,7 @@ def frames_of(chain, number, count=3):
 
 
 def assert_plays(chain, number):
+    clients.wait_for_state(chain.httpd, number, "live", BACK_S)
     frames = frames_of(chain, number)
     assert {seen for seen, _ in frames} == {number}
     assert clients.moving([frame for _, frame in frames])
