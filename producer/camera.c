@@ -58,6 +58,7 @@ struct camera {
     struct decode *decode;
     struct pace_clock clock;
     struct gop gop;
+    int64_t beat_offset_us; /* of the stream's clock against ours, DECODE_NO_TIME: not seen yet */
     enum kc_wire_state state;
     char why[256];
     int need_key; /* until one comes nothing can be decoded */
@@ -236,9 +237,17 @@ static int64_t capture_time(struct camera *camera, const struct decode_times *ti
     return captured_us;
 }
 
-static int64_t beat_time(const struct decode_times *times)
+/* The stream's clock, set to ours where it first shows: FFmpeg leaves the first unit without a time,
+ * and that picture is the one that a viewer waits for. */
+static int64_t beat_time(struct camera *camera, const struct decode_times *times)
 {
-    return times->media_us != DECODE_NO_TIME ? times->media_us : times->arrival_mono_us;
+    if (times->media_us == DECODE_NO_TIME) {
+        return times->arrival_mono_us;
+    }
+    if (camera->beat_offset_us == DECODE_NO_TIME) {
+        camera->beat_offset_us = times->media_us - times->arrival_mono_us;
+    }
+    return times->media_us - camera->beat_offset_us;
 }
 
 /* Which outlets want the picture of this time, a bit each. */
@@ -248,7 +257,7 @@ static unsigned wanted(struct camera *camera, const struct decode_times *times)
     unsigned i;
 
     for (i = 0; i < SINK_TOPICS; i++) {
-        if (camera->outlets[i] && outlet_wants(camera->outlets[i], beat_time(times))) {
+        if (camera->outlets[i] && outlet_wants(camera->outlets[i], beat_time(camera, times))) {
             mask |= 1u << i;
         }
     }
@@ -319,7 +328,7 @@ static void take_coded(struct camera *camera, const struct decode_unit *unit)
     struct picture picture;
     struct decode_times times;
     unsigned mask = 0;
-    int needed = gop_wants(&camera->gop, unit->key, unit->reference, beat_time(&unit->times));
+    int needed = gop_wants(&camera->gop, unit->key, unit->reference, beat_time(camera, &unit->times));
     int alone = camera->gop.mode == GOP_KEYS;
     int rc;
 
@@ -463,6 +472,7 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
         feed(camera, now);
         camera->need_key = 1;
         camera->suspects = 0;
+        camera->beat_offset_us = DECODE_NO_TIME;
         gop_init(&camera->gop, highest_fps(&camera->job));
         happened(camera, EVENT_OPENED, "");
         while (decode_read(camera->decode, &unit) == 0) {

@@ -480,17 +480,30 @@ static void find_times(const struct decode *decode, struct decode_times *times)
     *times = decode->times[(decode->times_used - 1) % TIMES].times;
 }
 
-static int is_full_range(const AVFrame *frame)
+/* FFmpeg has full range twice: as a property of the frame, and as formats of their own that hold the
+ * same planes. Here it is a property. */
+static const struct {
+    enum AVPixelFormat full, plain;
+} full_range_formats[] = {
+    { AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P }, { AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P },
+    { AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV444P }, { AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUV440P },
+    { AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P },
+};
+
+static void set_format(struct picture *picture, const AVFrame *frame)
 {
-    switch (frame->format) {
-    case AV_PIX_FMT_YUVJ420P:
-    case AV_PIX_FMT_YUVJ422P:
-    case AV_PIX_FMT_YUVJ444P:
-    case AV_PIX_FMT_YUVJ440P:
-    case AV_PIX_FMT_YUVJ411P:
-        return 1;
-    default:
-        return frame->color_range == AVCOL_RANGE_JPEG; /* unspecified counts as limited */
+    size_t i;
+
+    picture->format = frame->format;
+    picture->full_range = frame->color_range == AVCOL_RANGE_JPEG; /* unspecified: limited */
+    for (i = 0; i < sizeof(full_range_formats) / sizeof(full_range_formats[0]); i++) {
+        if (frame->format == full_range_formats[i].full) {
+            picture->format = full_range_formats[i].plain;
+            picture->full_range = 1;
+        }
+    }
+    if (picture->format == AV_PIX_FMT_YUV420P) {
+        picture->format = PICTURE_I420;
     }
 }
 
@@ -515,10 +528,12 @@ static void set_colour(const struct decode *decode, struct picture *picture, con
 {
     const AVPixFmtDescriptor *description = av_pix_fmt_desc_get((enum AVPixelFormat)frame->format);
 
-    if (description && ((description->flags & AV_PIX_FMT_FLAG_RGB) || description->nb_components < 3)) {
-        return; /* scale.c makes BT.601 in limited range of these */
+    set_format(picture, frame);
+    if (description
+        && ((description->flags & AV_PIX_FMT_FLAG_RGB) || description->nb_components < 3)) {
+        picture->full_range = 0; /* scale.c makes BT.601 in limited range of these */
+        return;
     }
-    picture->full_range = is_full_range(frame);
     picture->bt709 = is_bt709(decode, frame);
 }
 
@@ -546,9 +561,6 @@ static void describe_picture(const struct decode *decode, struct picture *pictur
     }
     picture->width = frame->width;
     picture->height = frame->height;
-    picture->format = frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P
-                          ? PICTURE_I420
-                          : frame->format;
     set_colour(decode, picture, frame);
     set_aspect(picture, frame->sample_aspect_ratio);
 }
