@@ -18,6 +18,7 @@
 #include "gop.h"
 #include "jfif.h"
 #include "job.h"
+#include "jpeg.h"
 #include "log.h"
 #include "mem.h"
 #include "meter.h"
@@ -66,9 +67,11 @@ struct camera {
     int clock_told;
     uint8_t *completed; /* a JPEG with tables put in */
     size_t completed_size;
+    size_t usual_size;  /* of the camera's own JPEGs, smoothed */
+    struct jpeg *judge; /* of those that are smaller than usual, NULL until there was one */
     int64_t tick_us, silent_us, barren_us; /* when interrupted() ticks, when the watchdog bites */
     int64_t patience_us;                    /* with which barren_us was set */
-    int bitten;
+    enum { QUIET, BITTEN_SILENT, BITTEN_BARREN } watchdog;
     int64_t reported_us;
     struct meter meter, reported;
 };
@@ -201,7 +204,7 @@ static int interrupted(void *baton)
     struct camera *camera = baton;
     int64_t now;
 
-    if (stopping || camera->bitten) {
+    if (stopping || camera->watchdog) {
         return 1;
     }
     now = now_us(CLOCK_MONOTONIC_COARSE);
@@ -217,8 +220,10 @@ static int interrupted(void *baton)
         log_info("the supervisor is gone");
         stopping = 1;
     }
-    camera->bitten = now > camera->silent_us || now > camera->barren_us;
-    return stopping || camera->bitten;
+    camera->watchdog = now > camera->silent_us   ? BITTEN_SILENT
+                       : now > camera->barren_us ? BITTEN_BARREN
+                                                 : QUIET;
+    return stopping || camera->watchdog;
 }
 
 /* ---- From unit to picture ----------------------------------------------------------------- */
@@ -374,6 +379,22 @@ static void pass_jpeg(struct camera *camera, const struct jfif *jfif, const uint
     }
 }
 
+/* FFmpeg ends each JPEG properly, also one whose camera stopped half way. Those are shorter than
+ * usual; so such ones, but no others, are decoded to see. */
+static int is_whole(struct camera *camera, const struct jfif *jfif, const uint8_t *data)
+{
+    if (jfif->size < camera->usual_size / 10 * 9 || !camera->usual_size) {
+        if (!camera->judge && jpeg_open(&camera->judge)) {
+            return 0;
+        }
+        if (!jpeg_is_sound(camera->judge, data, jfif->size)) {
+            return 0;
+        }
+    }
+    camera->usual_size = camera->usual_size ? (camera->usual_size * 15 + jfif->size) / 16 : jfif->size;
+    return 1;
+}
+
 static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
 {
     unsigned mask = wanted(camera, &unit->times);
@@ -385,7 +406,7 @@ static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
     if (!mask) {
         return;
     }
-    if (jfif_check(&jfif, unit->jpeg, unit->size)) {
+    if (jfif_check(&jfif, unit->jpeg, unit->size) || !is_whole(camera, &jfif, unit->jpeg)) {
         camera->meter.damaged++;
         return;
     }
@@ -421,10 +442,10 @@ static void take_unit(struct camera *camera, const struct decode_unit *unit)
 
 static void explain(const struct camera *camera, uint64_t damaged_before, char *why, size_t size)
 {
-    if (!camera->bitten) {
+    if (!camera->watchdog) {
         snprintf(why, size, "%s", decode_why(camera->decode));
     }
-    else if (now_us(CLOCK_MONOTONIC_COARSE) > camera->silent_us) {
+    else if (camera->watchdog == BITTEN_SILENT) {
         snprintf(why, size, "the camera sent nothing for %.1f s", camera->job.timeout_ms / 1000.0);
     }
     else {
@@ -463,7 +484,7 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
     int64_t now = now_us(CLOCK_MONOTONIC_COARSE);
     uint64_t damaged_before = camera->meter.damaged;
 
-    camera->bitten = 0;
+    camera->watchdog = QUIET;
     camera->silent_us = now + 2 * timeout_us(camera); /* several questions and answers */
     camera->barren_us = INT64_MAX;
     if (decode_open(&camera->decode, &settings) == 0) {
@@ -480,7 +501,7 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
         }
     }
     explain(camera, damaged_before, why, why_size);
-    end = camera->bitten ? DECODE_END_TRANSPORT : decode_ending(camera->decode);
+    end = camera->watchdog ? DECODE_END_TRANSPORT : decode_ending(camera->decode);
     decode_close(camera->decode);
     camera->decode = NULL;
     return end;
@@ -569,6 +590,7 @@ static void close_all(struct camera *camera)
     for (i = 0; i < SINK_TOPICS; i++) {
         outlet_close(camera->outlets[i]);
     }
+    jpeg_close(camera->judge);
     free(camera->completed);
     job_clear(&camera->job);
 }

@@ -41,7 +41,7 @@ struct decode {
     unsigned times_used;
     unsigned long lost_seen;
     const char *url_seen; /* FFmpeg replaces it when it follows a redirect */
-    char refused[128];    /* where a redirect led that we do not follow */
+    int refused;          /* a redirect that we do not follow */
     enum decode_end end;
     char why[256];
     char description[96];
@@ -55,6 +55,9 @@ static atomic_ulong packets_lost;
 
 /* The last complaint, for the reason of an error code that says nothing. */
 static char last_complaint[200];
+
+/* Where the camera sent us to, "" if nowhere. */
+static char redirected[200];
 
 static int tells_of_loss(const char *format)
 {
@@ -72,7 +75,7 @@ static void on_log(void *object, int level, const char *format, va_list argument
     if (level <= AV_LOG_WARNING && tells_of_loss(format)) {
         atomic_fetch_add(&packets_lost, 1);
     }
-    if (level > AV_LOG_ERROR && !log_wants(ours)) {
+    if (level > AV_LOG_ERROR && !log_wants(ours) && !strstr(format, "Redirecting to")) {
         return;
     }
     av_log_format_line2(object, level, format, arguments, line, sizeof(line), &prefix);
@@ -82,6 +85,10 @@ static void on_log(void *object, int level, const char *format, va_list argument
         /* Without "[tcp @ 0x55...] ". */
         snprintf(last_complaint, sizeof(last_complaint), "%.*s", (int)sizeof(last_complaint) - 1,
                  *safe == '[' && strstr(safe, "] ") ? strstr(safe, "] ") + 2 : safe);
+    }
+    if (strstr(format, "Redirecting to") && strstr(safe, "to ")) {
+        snprintf(redirected, sizeof(redirected), "%.*s", (int)sizeof(redirected) - 1,
+                 strstr(safe, "to ") + 3);
     }
     if (ours == LOG_LEVEL_DEBUG) {
         log_debug("ffmpeg: %s", safe);
@@ -136,10 +143,10 @@ static void ended(struct decode *decode, int error, enum decode_end otherwise)
             break;
         }
     }
-    if (decode->refused[0]) {
+    if (decode->refused || (redirected[0] && !url_is_rtsp(redirected))) {
         decode->end = DECODE_END_DENIED;
         snprintf(decode->why, sizeof(decode->why), "the camera redirects to %s, refused",
-                 decode->refused);
+                 redirected);
     }
     else if (tls_why()[0]) {
         decode->end = DECODE_END_DENIED;
@@ -176,7 +183,7 @@ static int on_interrupt(void *baton)
     if (url && url != decode->url_seen) {
         /* Not to other protocols, nor from an encrypted connection to an open one. */
         if (!url_is_rtsp(url) || (url_is_rtsps(decode->url) && !url_is_rtsps(url))) {
-            log_url(decode->refused, sizeof(decode->refused), url);
+            decode->refused = 1;
             return 1;
         }
         decode->url_seen = url;
@@ -255,6 +262,7 @@ static int connect_camera(struct decode *decode)
     decode->format->interrupt_callback.callback = on_interrupt;
     decode->format->interrupt_callback.opaque = decode;
     last_complaint[0] = '\0';
+    redirected[0] = '\0';
     /* On failure FFmpeg frees the context. The cast: FFmpeg 4 takes no const here. */
     rc = avformat_open_input(&decode->format, decode->url, (AVInputFormat *)(intptr_t)rtsp,
                              &options);

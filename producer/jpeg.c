@@ -12,6 +12,9 @@ struct jpeg {
     unsigned long capacity; /* enough for any picture of width x height */
     int width, height;
     int complained;
+    tjhandle reader; /* NULL until jpeg_is_sound() was called */
+    unsigned char *thumbnail;
+    size_t thumbnail_size;
 };
 
 int jpeg_open(struct jpeg **result)
@@ -44,7 +47,11 @@ void jpeg_close(struct jpeg *jpeg)
         return;
     }
     tjDestroy(jpeg->turbo);
+    if (jpeg->reader) {
+        tjDestroy(jpeg->reader);
+    }
     tjFree(jpeg->buffer);
+    free(jpeg->thumbnail);
     free(jpeg);
 }
 
@@ -97,4 +104,28 @@ int jpeg_compress(struct jpeg *jpeg, const struct picture *picture, int quality,
     }
     *data = jpeg->buffer;
     return 0;
+}
+
+int jpeg_is_sound(struct jpeg *jpeg, const uint8_t *data, size_t size)
+{
+    static const tjscalingfactor eighth = { 1, 8 };
+    int width, height, sampling, space;
+    size_t pixels;
+
+    if (!jpeg->reader) {
+        jpeg->reader = tjInitDecompress();
+    }
+    if (!jpeg->reader
+        || tjDecompressHeader3(jpeg->reader, data, size, &width, &height, &sampling, &space)) {
+        return 0;
+    }
+    width = TJSCALED(width, eighth);
+    height = TJSCALED(height, eighth);
+    pixels = (size_t)width * (size_t)height;
+    if (jpeg->thumbnail_size < pixels) {
+        jpeg->thumbnail = mem_resize(jpeg->thumbnail, pixels, 1);
+        jpeg->thumbnail_size = pixels;
+    }
+    return tjDecompress2(jpeg->reader, data, size, jpeg->thumbnail, width, 0, height, TJPF_GRAY,
+                         TJFLAG_STOPONWARNING) == 0;
 }

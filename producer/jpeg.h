@@ -17,4 +17,8 @@ void jpeg_close(struct jpeg *jpeg);
 int jpeg_compress(struct jpeg *jpeg, const struct picture *picture, int quality,
                   const uint8_t **data, size_t *size);
 
+/* Whether a JPEG that jfif_check() found complete is so inside, too: decodes it, small. Missing
+ * Huffman tables are no fault. */
+int jpeg_is_sound(struct jpeg *jpeg, const uint8_t *data, size_t size);
+
 #endif

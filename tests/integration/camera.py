@@ -31,13 +31,15 @@ class Process:
             (os.POSIX_SPAWN_OPEN, 2, str(log), append, 0o600),
             (os.POSIX_SPAWN_DUP2, job_fd, 3)])
         self.status = None
+        self.lock = threading.Lock()
 
     def poll(self):
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-        return self.status
+        with self.lock:
+            if self.status is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.status = os.waitstatus_to_exitcode(status)
+            return self.status
 
     def wait(self, deadline_s):
         stack.wait_for(lambda: self.poll() is not None, deadline_s, f"process {self.pid} is still there")

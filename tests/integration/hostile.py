@@ -159,6 +159,7 @@ class Server:
         self.next_stream = None                 # what to go on with, see switch()
         self.requests = []                      # (method, url, headers) of everybody
         self.connections = 0
+        self.conversations = 0                     # connections that came to a first request
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.ending = threading.Event()
@@ -227,6 +228,7 @@ class Session:
             if request is None:
                 return
             method, url, headers = request
+            self.server.conversations += method == "OPTIONS"
             self.server.requests.append(request)
             if "silent" in self.server.faults:
                 continue
