@@ -43,7 +43,7 @@ struct camera {
     uint32_t restarts; /* since the supervisor's start */
     int complained;    /* that it fails was said, so that it streams again will be */
     uint64_t said[4];  /* hashes of the reasons that were said since it last ran for long */
-    int silent;        /* was killed for silence */
+    enum { NOT_KILLED, SILENT, NONSENSE } killed; /* by us, and why */
 
     enum kc_wire_state state;
     char error[256];   /* no passwords */
@@ -217,7 +217,8 @@ static void start(struct supervisor *supervisor, struct camera *camera, uint64_t
     supervisor->program_failed = 0;
     camera->started_ms = camera->heard_ms = now;
     camera->kill_ms = 0;
-    camera->again = camera->silent = 0;
+    camera->again = 0;
+    camera->killed = NOT_KILLED;
     memset(&camera->report, 0, sizeof(camera->report));
     set_state(camera, KC_WIRE_CONNECTING, "");
     log_debug("camera %u: process %d started", camera->row.cam, (int)camera->process.pid);
@@ -234,8 +235,9 @@ static void stop(struct camera *camera, uint64_t now)
 
 static void describe_end(char *text, size_t size, const struct camera *camera, int status)
 {
-    if (camera->silent) {
-        snprintf(text, size, "the process was silent and was killed");
+    if (camera->killed) {
+        snprintf(text, size, "the process %s and was killed",
+                 camera->killed == SILENT ? "was silent for three reports" : "sent nonsense");
     }
     else if (WIFSIGNALED(status)) {
         snprintf(text, size, "the process ended by signal %d", WTERMSIG(status));
@@ -249,6 +251,7 @@ static void describe_end(char *text, size_t size, const struct camera *camera, i
  * goes all night fills no log. */
 static void complain(struct camera *camera)
 {
+    static const int ids[] = { [NOT_KILLED] = 1302, [SILENT] = 1304, [NONSENSE] = 1303 };
     const size_t places = sizeof(camera->said) / sizeof(*camera->said);
     uint64_t hash = mem_hash(camera->error);
     size_t i;
@@ -260,8 +263,8 @@ static void complain(struct camera *camera)
         if (camera->said[i] == 0) {
             camera->said[i] = hash;
             camera->complained = 1;
-            log_warning(1302, "camera %u: %s; starting it again%s", camera->row.cam, camera->error,
-                        i + 1 < places ? "" : ", further reasons are not logged");
+            log_warning(ids[camera->killed], "camera %u: %s; starting it again%s", camera->row.cam,
+                        camera->error, i + 1 < places ? "" : ", further reasons are not logged");
             return;
         }
     }
@@ -286,11 +289,10 @@ static void failed(struct camera *camera, int status, uint64_t now)
     camera->start_ms = now + pause_ms(camera->failures);
     describe_end(text, sizeof(text), camera, status);
     set_state(camera, KC_WIRE_FAILED,
-              camera->report.state == KC_WIRE_FAILED && *camera->report.why ? camera->report.why
-                                                                            : text);
-    if (!camera->silent) {
-        complain(camera);
-    }
+              !camera->killed && camera->report.state == KC_WIRE_FAILED && *camera->report.why
+                  ? camera->report.why
+                  : text);
+    complain(camera);
 }
 
 /* Its pid was reaped. */
@@ -347,7 +349,7 @@ static void hear(struct supervisor *supervisor, struct camera *camera, uint64_t 
     }
     /* The end of the pipe, or a packet that is none: SIGCHLD follows, or silence is dealt with. */
     if (errno == EBADMSG) {
-        log_warning(1303, "camera %u: its process sends nonsense, it is killed", camera->row.cam);
+        camera->killed = NONSENSE;
         process_signal(&camera->process, SIGKILL);
     }
     epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, camera->process.fd, NULL);
@@ -360,14 +362,9 @@ static uint64_t silence_limit_ms(const struct supervisor *supervisor, const stru
     return camera->heard_ms == camera->started_ms && limit < FIRST_WORD_MS ? FIRST_WORD_MS : limit;
 }
 
-static void kill_silent(struct supervisor *supervisor, struct camera *camera, uint64_t now)
+static void kill_silent(struct camera *camera, uint64_t now)
 {
-    if (!camera->silent) {
-        camera->silent = 1;
-        log_warning(
-            1304, "camera %u: its process said nothing for %.1f s, it is killed and started again",
-            camera->row.cam, (double)(now - camera->heard_ms) / 1000);
-    }
+    camera->killed = SILENT;
     process_signal(&camera->process, SIGKILL);
     camera->heard_ms = now; /* its end arrives as SIGCHLD; not again meanwhile */
 }
@@ -498,7 +495,7 @@ static void tend_process(struct supervisor *supervisor, struct camera *camera, u
         return;
     }
     if (now >= camera->heard_ms + silence) {
-        kill_silent(supervisor, camera, now);
+        kill_silent(camera, now);
     }
     earlier(due, camera->heard_ms + silence);
 }
@@ -716,9 +713,9 @@ static void loop(struct supervisor *supervisor)
         for (i = 0; i < count; i++) {
             take_event(supervisor, events[i].data.u64, now);
         }
-        /* First all that was said, then whoever was silent: after a stop of this process itself
-         * the reports of all that time are waiting. */
-        wait_ms = count == EVENTS ? 0 : tend_all(supervisor, now);
+        /* First all that was said, then whoever was silent: after a stop of this process itself,
+         * which shows as EINTR, the reports of all that time are waiting. */
+        wait_ms = count < 0 || count == EVENTS ? 0 : tend_all(supervisor, now);
         tell_systemd(supervisor, now);
         if (supervisor->stopping_ms && now >= supervisor->stopping_ms + GIVE_UP_MS) {
             log_error(1305, "a camera's process does not end, not even by SIGKILL");
