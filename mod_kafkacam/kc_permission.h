@@ -10,4 +10,6 @@
  * has r, a pump's too. */
 int kc_permission_may_see(request_rec *r, apr_uint32_t cam);
 
+void kc_permission_register_hooks(apr_pool_t *pool);
+
 #endif

@@ -13,6 +13,7 @@
 #include "kc_viewer.h"
 #include "kc_blocking.h"
 #include "kc_pump.h"
+#include "kc_permission.h"
 #include "kc_cam.h"
 #include "kc_cameras.h"
 #include "kc_status.h"
@@ -110,6 +111,7 @@ static void register_hooks(apr_pool_t *pool)
     kc_viewer_register_hooks(pool);
     kc_viewer_senders(kc_pump_send, kc_blocking_send);
     kc_pump_register_hooks(pool);
+    kc_permission_register_hooks(pool);
     kc_cam_register_hooks(pool);
     kc_cameras_register_hooks(pool);
     kc_status_register_hooks(pool);

@@ -30,6 +30,7 @@ function words({ state, since, error }) {
 export class Tile {
   aspect = 16 / 9;
   shown = null;                 /* the newest picture's {us, at} */
+  told = false;                 /* the stream has told its state */
   #pending = null;              /* {bitmap, us} for the next paint: the latest wins */
   #painted = 0;                 /* since the last tick */
   #fps = 0;

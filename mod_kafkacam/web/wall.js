@@ -118,6 +118,7 @@ function stream() {
   const wanted = visible ? `${url} ${large ?? [...tiles.keys()]}` : null;
   if (wanted === opened) return;
   opened = wanted;
+  untold();
   lost(null);
   worker.postMessage({ url: visible ? url.href : null });
 }
@@ -138,14 +139,22 @@ worker.onmessage = ({ data: it }) => {
     tile?.damaged();
   } else if (it.state) {
     if (tile?.update({ ...tile.state, ...it.state })) changed.add(tile);
+    if (tile) tile.told = true;
     later(describe);
   } else if (it.open) {
     if (it.ahead !== null) ahead = it.ahead;
     lost(null);
   } else if ('lost' in it) {
+    untold();
     lost(it);
   }
 };
+/* Whatever process of the server answers for the list may know less than the one with the stream,
+ * which watches the cameras: while the stream tells a camera's state, the list does not count. */
+function untold() {
+  for (const tile of tiles.values()) tile.told = false;
+}
+
 worker.onerror = () => trouble('This browser cannot show the wall');
 
 const fresh = new Set();          /* tiles with a picture to paint */
@@ -269,7 +278,7 @@ function known(what) {
     const old = tiles.get(camera.camera) ?? new Tile(camera);
     tiles.delete(camera.camera);
     tiles.set(camera.camera, old);                /* the map keeps the list's order */
-    if (old.update(camera)) changed.add(old);
+    if (old.update(old.told ? { ...old.state, small: camera.small } : camera)) changed.add(old);
   }
   const faces = [...tiles.values()].map(t => t.element);
   if (faces.some((face, i) => $('wall').children[i] !== face)) {
