@@ -39,21 +39,20 @@ class Feed(stack.Httpd):
 </Location>
 """
 
-    def __init__(self, folder, *, cams=4, fps=5, size=50000, pump=True, direct=True, late=None, build=None,
-                 snippet="", factor=200, **more):
+    def __init__(self, folder, *, cams=4, fps=5, size=50000, pump=True, direct=True, late=None,
+                 may=None, build=None,
+                 snippet="", **more):
         build = build or stack.Build()
         super().__init__(folder, NoBroker(), build, locations=self.LOCATIONS,
-                         snippet="TypesConfig /dev/null\nListenBacklog 4096\n"
-                                 f"KafkaCamMaxViewers 20000\n{snippet}", **more)
+                         snippet="ListenBacklog 4096\n"
+                                 f"KafkaCamMaxViewers 15000\n{snippet}", **more)
         self.words = f"{cams} {fps} {size}"
-        self.pump, self.direct, self.late, self.factor = pump, direct, late, factor
+        self.pump, self.direct, self.late, self.may = pump, direct, late, may
 
     def configuration(self):
         text = super().configuration()
         modules = self.build.folder / "tests" / "modules" / ".libs"
         text = text.replace(str(self.build.module), str(modules / "mod_kafkacam_feed.so"))
-        if self.mpm == "event":
-            text += f"AsyncRequestWorkerFactor {self.factor}\n"
         if self.late:
             text += f"LoadModule kafkacam_late_module {modules / 'mod_kafkacam_late.so'}\n"
         return text
@@ -64,6 +63,8 @@ class Feed(stack.Httpd):
             environment["KAFKACAM_NO_PUMP"] = "1"
         if not self.direct:
             environment["KAFKACAM_FILTER"] = "1"
+        if self.may:
+            environment["KAFKACAM_FEED_MAY"] = str(self.may)
         if self.late:
             environment["KAFKACAM_LATE"] = "%d %d" % self.late
         return environment

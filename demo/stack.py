@@ -720,7 +720,10 @@ KafkaCamTopic {self.topic}
         if self.mpm == "prefork":
             return "StartServers 4\nServerLimit 64\nMaxRequestWorkers 64\n"
         # A child that ends gracefully keeps its slot until its last connection is gone.
-        return (f"StartServers {self.children}\nServerLimit {4 * self.children}\n"
+        # Suspended viewers count as connections: room for KafkaCamMaxViewers of them.
+        factor = (f"AsyncRequestWorkerFactor {20000 // (self.children * self.threads)}\n"
+                  if self.mpm == "event" else "")
+        return (f"{factor}StartServers {self.children}\nServerLimit {4 * self.children}\n"
                 f"ThreadsPerChild {self.threads}\nThreadLimit {self.threads}\n"
                 f"MaxRequestWorkers {self.children * self.threads}\n"
                 f"MinSpareThreads 1\nMaxSpareThreads {self.children * self.threads}\n")

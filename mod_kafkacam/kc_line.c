@@ -2,10 +2,12 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <strings.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <http_connection.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include "kc_bucket.h"
@@ -37,11 +39,11 @@ static int is_harmless(const ap_filter_t *filter)
     int i;
 
     for (i = 0; names[i]; i++) {
-        if (strcmp(name, names[i]) == 0) {
+        if (strcasecmp(name, names[i]) == 0) {
             return 1;
         }
     }
-    return strncmp(name, "bytype:", 7) == 0;
+    return strncasecmp(name, "bytype:", 7) == 0;
 }
 
 int kc_line_suits(const request_rec *r)
@@ -51,6 +53,9 @@ int kc_line_suits(const request_rec *r)
     for (filter = r->output_filters; filter && filter != r->connection->output_filters;
          filter = filter->next) {
         if (!is_harmless(filter)) {
+            ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r,
+                          "filter %s may wait: this viewer gets a thread of its own",
+                          filter->frec->name);
             return 0;
         }
     }
@@ -235,6 +240,18 @@ apr_status_t kc_line_push(kc_line_t *line, apr_time_t now)
     return rv;
 }
 
+/* A client that reads nothing would keep what is queued for it in the kernel for minutes after the
+ * close, and never learn of it. */
+static void forget_queue(apr_socket_t *socket)
+{
+    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    apr_os_sock_t fd;
+
+    if (apr_os_sock_get(&fd, socket) == APR_SUCCESS) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    }
+}
+
 void kc_line_close(kc_line_t *line, int aborted)
 {
     conn_rec *c = line->c;
@@ -242,6 +259,9 @@ void kc_line_close(kc_line_t *line, int aborted)
     /* What is on its way cannot be waited for, so a stream that ends in the middle is cut. */
     c->aborted = aborted || c->data_in_output_filters || kc_mjpeg_left(&line->viewer->part) > 0;
     c->keepalive = AP_CONN_CLOSE;
+    if (c->aborted) {
+        forget_queue(line->socket);
+    }
     ap_process_request_after_handler(line->viewer->r);
     if (!c->aborted && ap_prep_lingering_close(c) == 0) {
         ap_shutdown_conn(c, 0);

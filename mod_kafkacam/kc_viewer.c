@@ -5,6 +5,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include "kc_clients.h"
 #include "kc_counters.h"
 #include "kc_http1.h"
 
@@ -110,6 +111,9 @@ int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
     viewer = create(r, spec);
     if (kc_counters_sum(KC_COUNTER_VIEWERS) > config->max_viewers) {
         return kc_viewer_refuse(r, "KafkaCamMaxViewers");
+    }
+    if (!kc_clients_enter(r, config->max_viewers_per_client)) {
+        return kc_viewer_refuse(r, "KafkaCamMaxViewersPerClient");
     }
     rc = send_suspended ? send_suspended(viewer) : DECLINED;
     if (rc == DECLINED) {

@@ -9,6 +9,8 @@
 #include <mpm_common.h>
 #include "kc_config.h"
 #include "kc_counters.h"
+#include "kc_clients.h"
+#include "kc_advice.h"
 #include "kc_source.h"
 #include "kc_viewer.h"
 #include "kc_blocking.h"
@@ -46,9 +48,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads the configuration twice at its start: this time only to look */
     }
-    return kc_counters_create(s) == APR_SUCCESS && create_camera_counts(pconf, s) == APR_SUCCESS
-               ? OK
-               : HTTP_INTERNAL_SERVER_ERROR;
+    if (kc_counters_create(s) != APR_SUCCESS || create_camera_counts(pconf, s) != APR_SUCCESS
+        || kc_clients_create(s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    kc_advice_give(s);
+    return OK;
 }
 
 /* The source of an earlier server that does for s too, or NULL. */
@@ -98,6 +103,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 {
     if (state == MPM_CHILD_EXITED) {
         kc_counters_leave(pid);
+        kc_clients_leave(pid);
     }
 }
 

@@ -129,6 +129,7 @@ class Stream:
         return [read_picture(self.jpeg()) for _ in range(count)]
 
     def close(self):
+        self.answer.close()     # it has the socket open as a file
         self.socket.close()
 
     def __enter__(self):

@@ -4,12 +4,14 @@
  *   KAFKACAM_FEED="CAMS FPS SIZE"   in httpd's environment
  *   /cam/N ?fps= ?meta=1            as in mod_kafkacam; cameras count from 1
  *   /wall                           all of them in one response
+ *   KAFKACAM_FEED_MAY=FILE          who asks may see camera 1 as long as there is that file
  *
  * A picture begins with FF D8, carries its time and number as text in a comment, and ends with
  * FF D9: enough for a client to check it and to see how old it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <http_connection.h>
@@ -21,8 +23,10 @@
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_thread_proc.h>
+#include "kc_advice.h"
 #include "kc_blocking.h"
 #include "kc_config.h"
+#include "kc_clients.h"
 #include "kc_counters.h"
 #include "kc_pump.h"
 #include "kc_viewer.h"
@@ -108,9 +112,16 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
+static int may_see(request_rec *r, apr_uint32_t cam)
+{
+    const char *file = getenv("KAFKACAM_FEED_MAY");
+
+    return cam != 1 || !file || access(file, F_OK) == 0;
+}
+
 static int answer(request_rec *r)
 {
-    kc_viewer_spec_t spec = { .hub = feed.hub };
+    kc_viewer_spec_t spec = { .hub = feed.hub, .may_see = may_see };
     const char *fps = r->args ? strstr(r->args, "fps=") : NULL;
     apr_uint32_t *cams, i;
 
@@ -174,14 +185,18 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 {
     if (state == MPM_CHILD_EXITED) {
         kc_counters_leave(pid);
+        kc_clients_leave(pid);
     }
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     kc_config_finish(s);
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG ? OK
-                                                                          : kc_counters_create(s);
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    kc_advice_give(s);
+    return kc_counters_create(s) == APR_SUCCESS && kc_clients_create(s) == APR_SUCCESS ? OK : 500;
 }
 
 static void register_hooks(apr_pool_t *pool)

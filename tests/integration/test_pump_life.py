@@ -1,0 +1,184 @@
+"""How viewers come and go: resets at any moment, ends of every kind, what is left behind."""
+
+import collections
+import os
+import signal
+import sys
+
+import pytest
+
+import clients
+import stack
+
+sys.path.insert(0, str(stack.SOURCE / "bench"))
+
+import feed     # noqa: E402
+
+LOG = ('LogFormat "%U %>s %b %{kafkacam-camera}n %{kafkacam-frames}n %{kafkacam-skipped}n %D" notes\n'
+       "CustomLog FOLDER/notes.log notes\n")
+Line = collections.namedtuple("Line", "path status bytes camera frames skipped us")
+
+
+@pytest.fixture
+def make_feed(new_folder, build):
+    """Call it for an httpd with made-up cameras; stopped afterwards."""
+    running = []
+
+    def make(**options):
+        folder = new_folder()
+        options["snippet"] = options.get("snippet", "") + LOG.replace("FOLDER", str(folder))
+        running.append(feed.Feed(folder, build=build, children=1, **options))
+        running[-1].notes = lambda: [Line(*line.split())
+                                     for line in (folder / "notes.log").read_text().splitlines()]
+        return running[-1].start()
+    yield make
+    for httpd in running:
+        httpd.stop()
+
+
+def child(httpd):
+    return httpd.children_pids()[-1]
+
+
+def wait_until_quiet(httpd):
+    """Every viewer is gone, and every connection's memory with it."""
+    stack.wait_for(lambda: all(httpd.counters()[name] == 0 for name in ("viewers", "pending_pools")),
+                   20, "viewers or connections are left")
+
+
+def wait_for_files(pid, count):
+    """The last question for the counters may still be closing its connection."""
+    stack.wait_for(lambda: feed.descriptors(pid) <= count, 10, "files stay open")
+
+
+@pytest.mark.parametrize("late", [None, (5, 100)], ids=["prompt", "late-workers"])
+def test_resets_at_any_moment_leave_nothing_behind(make_feed, late):
+    httpd = make_feed(fps=20, size=20000, threads=32, late=late)
+    feed.churn(httpd.port, 640, build=httpd.build)
+    wait_until_quiet(httpd)
+    pid, files, memory = child(httpd), feed.descriptors(child(httpd)), feed.memory_kb(child(httpd))
+    done = feed.churn(httpd.port, 3200, build=httpd.build)
+    assert done == {"cycles": 3200, "bad": 0}
+    wait_until_quiet(httpd)
+    assert child(httpd) == pid
+    wait_for_files(pid, files)
+    if not httpd.build.sanitizer():
+        assert feed.memory_kb(pid) < memory + 1024
+    status = dict(line.split(": ", 1) for line in httpd.get("/server-status?auto").splitlines()
+                  if ": " in line)
+    assert all(0 <= int(status[name]) < 100 for name in status if name.startswith("Conns"))
+    begun = httpd.counters()["viewers_begun"]
+    assert sum(line.path.startswith("/cam/") for line in httpd.notes()) == begun > 3000
+    with clients.Stream(httpd, "/cam/1") as viewer:
+        viewer.jpeg()
+
+
+def test_tls_viewers_that_break_off_leave_nothing_behind(make_feed):
+    httpd = make_feed(fps=20, size=20000, tls=True, late=(5, 100))
+
+    def watch():
+        for number in range(60):
+            with clients.Stream(httpd, f"/cam/{number % 4 + 1}") as viewer:
+                viewer.jpeg()
+    watch()
+    wait_until_quiet(httpd)
+    files = feed.descriptors(child(httpd))
+    watch()
+    wait_until_quiet(httpd)
+    wait_for_files(child(httpd), files)
+
+
+def test_a_viewer_is_one_line_in_the_log_with_what_it_got(make_feed):
+    httpd = make_feed(fps=20)
+    with clients.Stream(httpd, "/cam/3") as viewer:
+        sizes = [len(viewer.jpeg()) for _ in range(10)]
+    wait_until_quiet(httpd)
+    (line,) = [line for line in httpd.notes() if line.path == "/cam/3"]
+    assert (line.status, line.camera) == ("200", "3")
+    assert 10 <= int(line.frames) <= 20
+    assert int(line.bytes) >= sum(sizes)
+    assert int(line.us) > 400_000
+
+
+def test_a_camera_without_pictures_opens_at_once_and_its_viewers_leave(make_feed):
+    httpd = make_feed(fps=0)
+    with clients.Stream(httpd, "/cam/1") as viewer:
+        assert viewer.status == 200
+        viewer._until(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n")
+        assert httpd.counters()["viewers"] == 1
+    wait_until_quiet(httpd)
+
+
+@pytest.mark.parametrize("pump", [True, False], ids=["pump", "thread-per-viewer"])
+@pytest.mark.parametrize("how", ["graceful", "stop"])
+def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed, how, pump):
+    httpd = make_feed(fps=5, threads=64, pump=pump, snippet="KafkaCamMaxBlockingViewers 60\n")
+    count = 300 if pump else 40
+    run = feed.Viewers(httpd.port, options=["-n", count, "-c", 4, "-s", 30, "-g"],
+                       build=httpd.build).wait_begin()
+    assert httpd.counters()["viewers"] == count
+    old = child(httpd)
+    if how == "graceful":
+        httpd.graceful()
+        stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), 10, "the old child stays")
+    else:
+        httpd.stop()
+    result = run.result()
+    assert result["closed"] == count and result["open"] == 0
+    assert result["seconds"] < 8
+    assert len([line for line in httpd.notes() if line.path.startswith("/cam/")]) == count
+
+
+@pytest.mark.expects_log("KC2322")
+def test_a_child_that_has_served_its_connections_lets_its_viewers_go(make_feed):
+    httpd = make_feed(fps=5, snippet="MaxConnectionsPerChild 30\n")
+    old = child(httpd)
+    run = feed.Viewers(httpd.port, options=["-n", 20, "-c", 4, "-s", 20, "-g"],
+                       build=httpd.build).wait_begin()
+    for _ in range(15):
+        httpd.get("/counters")
+    assert run.result()["closed"] == 20
+    stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), 10, "the old child stays")
+
+
+def test_a_client_that_reads_nothing_is_cut(make_feed):
+    httpd = make_feed(fps=20, size=400000, snippet="KafkaCamStallTimeout 2\n")
+    run = feed.Viewers(httpd.port, options=["-n", 4, "-Z", 1, "-c", 4, "-s", 4],
+                       build=httpd.build)
+    stack.wait_for(lambda: httpd.counters()["viewers_stalled"] == 1, 10, "nobody was cut")
+    result = run.result()
+    assert (result["closed"], result["wrong"]) == (1, 0)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_who_may_not_see_a_camera_any_more_stops_seeing_it(make_feed, folder, tls):
+    folder.chmod(0o755)
+    may = folder / "may"
+    may.write_text("")
+    for parent in [may.parent, *may.parents]:
+        if parent.stat().st_uid == os.geteuid() and parent.parts[:2] == ("/", "tmp"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    httpd = make_feed(fps=10, tls=tls, may=may, snippet="KafkaCamRecheck 1\n")
+    with clients.Stream(httpd, "/cam/1") as one, clients.Stream(httpd, "/wall") as wall:
+        assert {wall.part()[0]["x-camera"] for _ in range(12)} == {"1", "2", "3", "4"}
+        may.unlink()
+        with pytest.raises(EOFError):
+            while True:
+                one.jpeg()
+        left = stack.wait_for(
+            lambda: "1" not in {wall.part()[0]["x-camera"] for _ in range(12)}, 10,
+            "the wall goes on with the camera")
+        assert left
+
+
+def test_a_child_that_crashes_leaves_no_viewers_in_the_counters(make_feed):
+    # Not httpd's own word on it: crashes in a log fail a test.
+    httpd = make_feed(fps=5, snippet="KafkaCamMaxViewersPerClient 30\nLogLevel core:warn\n")
+    feed.Viewers(httpd.port, options=["-n", 20, "-s", 0], build=httpd.build).wait_begin()
+    old = child(httpd)
+    os.kill(old, signal.SIGKILL)
+    stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), 10, "it lives")
+    stack.wait_for(lambda: httpd.children_pids(), 10, "no new child")
+    assert httpd.counters()["viewers"] == 0
+    assert feed.Viewers(httpd.port, options=["-n", 20, "-s", 0.2],
+                        build=httpd.build).result()["open"] == 20
