@@ -1,12 +1,12 @@
 #include "kc_blocking.h"
 
 #include <ap_mpm.h>
-#include <apr_thread_cond.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include "kc_bucket.h"
 #include "kc_counters.h"
+#include "kc_doorbell.h"
 
 /* How long a viewer of a silent camera waits before it looks whether the client is still there and
  * the child still wanted. Not woken for either: prefork stops its children in signal handlers. */
@@ -14,9 +14,7 @@
 
 /* Where the hub's thread and the worker meet. */
 typedef struct {
-    apr_thread_mutex_t *lock; /* guards told */
-    apr_thread_cond_t *news;
-    int told;
+    kc_doorbell_t bell;
     kc_hub_watch_t *watches; /* one for each seat */
     apr_size_t watching;     /* of them, those entered */
 } meeting_t;
@@ -25,22 +23,16 @@ static void tell(void *baton, apr_uint32_t cam)
 {
     meeting_t *meeting = baton;
 
-    apr_thread_mutex_lock(meeting->lock);
-    meeting->told = 1;
-    apr_thread_cond_signal(meeting->news);
-    apr_thread_mutex_unlock(meeting->lock);
+    kc_doorbell_ring(&meeting->bell);
 }
 
 static apr_status_t meet(meeting_t *meeting, const kc_viewer_t *viewer)
 {
     apr_size_t seats = kc_choice_count(viewer->choice);
     apr_pool_t *pool = viewer->r->pool;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
-    rv = apr_thread_mutex_create(&meeting->lock, APR_THREAD_MUTEX_DEFAULT, pool);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&meeting->news, pool);
-    }
+    kc_doorbell_init(&meeting->bell);
     meeting->watches = apr_pcalloc(pool, seats * sizeof(*meeting->watches));
     while (rv == APR_SUCCESS && meeting->watching < seats) {
         kc_hub_watch_t *watch = &meeting->watches[meeting->watching];
@@ -62,8 +54,18 @@ static void part_company(meeting_t *meeting, const kc_viewer_t *viewer)
     }
 }
 
+/* All seats are looked at after any news: that is what makes this path simple, and it is bounded. */
+static void hear(kc_viewer_t *viewer)
+{
+    apr_size_t seat;
+
+    for (seat = 0; seat < kc_choice_count(viewer->choice); seat++) {
+        kc_choice_tell(viewer->choice, seat);
+    }
+}
+
 /* Until there is news, but no longer than viewer has time. */
-static void wait_for_news(meeting_t *meeting, const kc_viewer_t *viewer, apr_time_t now)
+static void wait_for_news(meeting_t *meeting, kc_viewer_t *viewer, apr_time_t now)
 {
     apr_time_t due = kc_viewer_due(viewer);
     apr_interval_time_t time = LOOK_AROUND;
@@ -71,25 +73,8 @@ static void wait_for_news(meeting_t *meeting, const kc_viewer_t *viewer, apr_tim
     if (due && due - now < time) {
         time = due > now ? due - now : 1;
     }
-    apr_thread_mutex_lock(meeting->lock);
-    if (!meeting->told) {
-        apr_thread_cond_timedwait(meeting->news, meeting->lock, time);
-    }
-    apr_thread_mutex_unlock(meeting->lock);
-}
-
-/* All seats are looked at after any news: that is what makes this path simple, and it is bounded. */
-static void hear(meeting_t *meeting, kc_viewer_t *viewer)
-{
-    apr_size_t seat;
-    int told;
-
-    apr_thread_mutex_lock(meeting->lock);
-    told = meeting->told;
-    meeting->told = 0;
-    apr_thread_mutex_unlock(meeting->lock);
-    for (seat = 0; told && seat < kc_choice_count(viewer->choice); seat++) {
-        kc_choice_tell(viewer->choice, seat);
+    if (kc_doorbell_wait(&meeting->bell, time)) {
+        hear(viewer);
     }
 }
 
@@ -148,7 +133,9 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
         return;
     }
     while (!child_is_stopping() && kc_viewer_recheck(viewer, now)) {
-        hear(meeting, viewer);
+        if (kc_doorbell_wait(&meeting->bell, 0)) {
+            hear(viewer);
+        }
         if (kc_viewer_next(viewer, now)) {
             if (send_part(viewer, brigade) != APR_SUCCESS) {
                 return;

@@ -4,13 +4,12 @@
 #include <ap_mpm.h>
 #include <apr_atomic.h>
 #include <apr_strings.h>
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include "kc_config.h"
+#include "kc_doorbell.h"
 #include "kc_page.h"
 #include "kc_permission.h"
 #include "kc_query.h"
@@ -41,20 +40,9 @@ typedef struct {
 
 /* ---- Waiting for a picture ---- */
 
-typedef struct {
-    apr_thread_mutex_t *lock;
-    apr_thread_cond_t *cond;
-    int news; /* guarded by lock */
-} waiter_t;
-
 static void on_news(void *baton, apr_uint32_t cam)
 {
-    waiter_t *waiter = baton;
-
-    apr_thread_mutex_lock(waiter->lock);
-    waiter->news = 1;
-    apr_thread_cond_signal(waiter->cond);
-    apr_thread_mutex_unlock(waiter->lock);
+    kc_doorbell_ring(baton);
 }
 
 static int child_ends(void)
@@ -65,7 +53,7 @@ static int child_ends(void)
 }
 
 /* The newest picture, waited for until until. NULL: none came, or there is word that none will. */
-static kc_frame_t *await_picture(const target_t *target, waiter_t *waiter, apr_time_t until)
+static kc_frame_t *await_picture(const target_t *target, kc_doorbell_t *bell, apr_time_t until)
 {
     kc_frame_t *frame, *notice;
 
@@ -81,13 +69,7 @@ static kc_frame_t *await_picture(const target_t *target, waiter_t *waiter, apr_t
             kc_frame_unref(notice);
             return NULL;
         }
-        apr_thread_mutex_lock(waiter->lock);
-        if (!waiter->news) {
-            apr_thread_cond_timedwait(waiter->cond, waiter->lock,
-                                      until - now < WAIT_SLICE ? until - now : WAIT_SLICE);
-        }
-        waiter->news = 0;
-        apr_thread_mutex_unlock(waiter->lock);
+        kc_doorbell_wait(bell, until - now < WAIT_SLICE ? until - now : WAIT_SLICE);
     }
 }
 
@@ -114,21 +96,17 @@ static void leave_waiting(void)
  * it, and for KafkaCamIdle after; so it is entered even when the hub has a picture already. */
 static kc_frame_t *newest_picture(request_rec *r, const target_t *target, apr_interval_time_t wait)
 {
-    kc_hub_watch_t watch = { .notify = on_news };
-    kc_frame_t *frame = NULL;
-    waiter_t waiter = { NULL, NULL, 0 };
+    kc_doorbell_t bell;
+    kc_hub_watch_t watch = { .notify = on_news, .baton = &bell };
+    kc_frame_t *frame;
 
-    if (apr_thread_mutex_create(&waiter.lock, APR_THREAD_MUTEX_DEFAULT, r->pool) != APR_SUCCESS
-        || apr_thread_cond_create(&waiter.cond, r->pool) != APR_SUCCESS) {
-        return NULL;
-    }
-    watch.baton = &waiter;
+    kc_doorbell_init(&bell);
     if (kc_hub_watch(target->hub, target->cam, &watch) != APR_SUCCESS) {
         return NULL;
     }
     frame = kc_hub_newest(target->hub, target->cam, KC_FRAME_PICTURE, 0);
     if (!frame && enter_waiting(r)) {
-        frame = await_picture(target, &waiter, apr_time_now() + wait);
+        frame = await_picture(target, &bell, apr_time_now() + wait);
         leave_waiting();
     }
     kc_hub_unwatch(target->hub, target->cam, &watch);
@@ -293,7 +271,7 @@ static int is_camera(request_rec *r, const target_t *target)
 {
     kc_source_answer_t found = kc_source_find(target->source, target->cam);
 
-    if (found == KC_SOURCE_NO_CAMERA && enter_waiting(r)) {
+    if (found != KC_SOURCE_CAMERA && enter_waiting(r)) {
         kc_source_look(target->source, LOOK_WAIT);
         leave_waiting();
         found = kc_source_find(target->source, target->cam);

@@ -630,7 +630,10 @@ static void note_completeness(kc_source_t *source)
     reached = source->health.reached;
     apr_thread_mutex_unlock(source->lock);
     if (reached && status->at_end >= apr_atomic_read32(&status->count)) {
+        apr_thread_mutex_lock(source->lock);
         apr_atomic_set32(&source->known_all, 1);
+        apr_thread_cond_broadcast(source->round_over);
+        apr_thread_mutex_unlock(source->lock);
     }
 }
 
@@ -657,9 +660,9 @@ static void *APR_THREAD_FUNC feed(apr_thread_t *thread, void *data)
         }
         if (now >= next || next - now > apr_time_from_msec(TICK_MS)) {
             tend_partitions(source, now);
-            note_completeness(source);
             next = now + (tick(source, now) ? 0 : apr_time_from_msec(TICK_MS));
         }
+        note_completeness(source);
         now = apr_time_now();
         rd_kafka_consume_callback_queue(source->queue,
                                         next > now ? (int)apr_time_as_msec(next - now) + 1 : 0,
@@ -1128,8 +1131,9 @@ void kc_source_look(kc_source_t *source, apr_interval_time_t wait)
     source->hurry = 1;
     apr_thread_cond_signal(source->wake);
     /* A round that had begun may have missed what is looked for. */
-    while ((apr_int32_t)(source->rounds_over - begun) <= 0 && !stopping(source)
-           && (now = apr_time_now()) < until && until - now <= wait) {
+    while (((apr_int32_t)(source->rounds_over - begun) <= 0
+            || !apr_atomic_read32(&source->known_all))
+           && !stopping(source) && (now = apr_time_now()) < until && until - now <= wait) {
         apr_thread_cond_timedwait(source->round_over, source->lock, until - now);
     }
     apr_thread_mutex_unlock(source->lock);

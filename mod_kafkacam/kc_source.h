@@ -45,8 +45,9 @@ typedef enum {
 /* Is there such a camera: has it a status record, or a partition that holds or held pictures? */
 kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
 
-/* Ask Kafka anew which cameras there are, at most twice a second however many ask, and wait until it has answered or wait
- * is over. For a number that is no camera as yet: kc_source_find() may know it then. */
+/* Ask Kafka anew which cameras there are, at most twice a second however many ask, and wait until
+ * it has answered or wait is over. For a number that is no camera as yet, or not told to be one:
+ * kc_source_find() may know it then. */
 void kc_source_look(kc_source_t *source, apr_interval_time_t wait);
 
 /* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than

@@ -11,7 +11,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 wire="kc_wire"
 producer="$wire mem log job conf catalog placement notify process supervisor main"
 camera="$wire mem log job conf options sandbox url picture gop tls decode pace scale colour jfif jpeg sink outlet meter camera"
-module="$wire kc_config kc_counters kc_frame kc_hub kc_jpeg kc_state kc_notice kc_roster kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_viewer kc_blocking kc_timers kc_line kc_grave kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
+module="$wire kc_config kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_viewer kc_blocking kc_timers kc_line kc_grave kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
 
 failed=0
 fail()
@@ -44,7 +44,7 @@ foreign TurboJPEG 'turbojpeg' producer/jpeg.c mod_kafkacam/kc_notice.c
 foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
 foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $(ls mod_kafkacam/*.[ch])
 foreign httpd 'httpd|http_|ap_|util_filter|mod_' \
-    $(ls mod_kafkacam/*.[ch] | grep -vE '/kc_(frame|hub|jpeg|state|notice|roster|mjpeg|choice|timers|selection|query|web)\.')
+    $(ls mod_kafkacam/*.[ch] | grep -vE '/kc_(frame|hub|doorbell|jpeg|state|notice|roster|mjpeg|choice|timers|selection|query|web)\.')
 
 # ordered DIRECTORY LIST...: each file of the list includes only itself and what stands before it.
 ordered()
