@@ -513,7 +513,7 @@ class Cameras(Part):
     """Demo cameras (demo/cameras.py): rtsp://127.0.0.1:PORT/1 and on."""
 
     name = "cameras"
-    start_s = 120               # the first time, loops are encoded
+    start_s = 300               # the first time, loops are encoded: seconds each, when busy
 
     def __init__(self, folder, count=4, *, port=0, only=None, mjpeg=(), digest=(), auth=None,
                  options=(), name=None):
