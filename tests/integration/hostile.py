@@ -121,8 +121,19 @@ class Jpeg(Stream):
     def __init__(self, number=1, size=(320, 176), fps=25, seconds=2):
         data = encode(["-c:v", "mjpeg", "-huffman", "default", "-q:v", "4", "-f", "image2pipe"],
                       number, size, fps, fps * seconds, "yuvj420p")
-        jpegs = [b"\xff\xd8\xff" + part for part in data.split(b"\xff\xd8\xff")[1:]]
-        super().__init__([(True, self.payloads(jpeg, size)) for jpeg in jpegs], fps)
+        super().__init__(self.pictures(data, size), fps)
+
+    @classmethod
+    def from_jpegs(cls, data, size, fps):
+        """JPEGs one behind the other, with standard Huffman tables."""
+        stream = cls.__new__(cls)
+        Stream.__init__(stream, cls.pictures(data, size), fps)
+        return stream
+
+    @classmethod
+    def pictures(cls, data, size):
+        return [(True, cls.payloads(b"\xff\xd8\xff" + part, size))
+                for part in data.split(b"\xff\xd8\xff")[1:]]
 
     @staticmethod
     def payloads(jpeg, size):
