@@ -48,9 +48,13 @@ static const struct colour_factors factors[2][2] = {
         TO_16384(CR_CB), TO_16384(CR_CR) } },
 };
 
+/* In two steps of 16 bits, so that the vectoriser sees a maximum and a minimum. */
 static inline uint8_t clip(int16_t value)
 {
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+    int16_t above = (int16_t)(value < 0 ? 0 : value);
+    int16_t between = (int16_t)(above > 255 ? 255 : above);
+
+    return (uint8_t)between;
 }
 
 static inline int16_t upper_half(int16_t a, int16_t b)
@@ -67,11 +71,13 @@ CLONES static void luma_row(uint8_t *restrict out, const uint8_t *restrict in, i
     int x;
 
     for (x = 0; x < width; x++) {
-        uint16_t y = in[x] > offset ? (uint16_t)(in[x] - offset) : 0;
+        uint16_t y = in[x];
 
+        y = (uint16_t)((y < offset ? offset : y) - offset);
         y = (uint16_t)(((uint32_t)(uint16_t)(y << 7) * factor) >> 16);
         y = (uint16_t)((uint16_t)(y + 32) >> 6);
-        out[x] = (uint8_t)(y > 255 ? 255 : y);
+        y = (uint16_t)(y > 255 ? 255 : y);
+        out[x] = (uint8_t)y;
     }
 }
 
@@ -84,8 +90,9 @@ CLONES static void luma_row_shifted(uint8_t *restrict out, const uint8_t *restri
     int x;
 
     for (x = 0; x < width; x++) {
-        uint16_t y = in[x] > offset ? (uint16_t)(in[x] - offset) : 0;
+        uint16_t y = in[x];
 
+        y = (uint16_t)((y < offset ? offset : y) - offset);
         y = (uint16_t)(((uint32_t)(uint16_t)(y << 7) * factor) >> 16);
         out[x] = clip((int16_t)((int16_t)((int16_t)y + shift[x]) >> 6));
     }
