@@ -1,6 +1,7 @@
 #include "kc_pump.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include <http_protocol.h>
 #include <mpm_common.h>
 #include <scoreboard.h>
+#include "kc_asker.h"
 #include "kc_counters.h"
 #include "kc_grave.h"
 #include "kc_line.h"
@@ -26,6 +28,9 @@
 
 /* How often ended connections are looked at whose worker was not back yet. */
 #define SWEEP apr_time_from_msec(20)
+
+/* How long a viewer waits that is due for the asker when another one is away. */
+#define ASK_AGAIN apr_time_from_msec(250)
 
 typedef struct pump_t pump_t;
 typedef struct stream_t stream_t;
@@ -69,8 +74,10 @@ struct stream_t {
     seat_t *seats;
     int watching; /* the seats are in their channels */
     int blocked;  /* the line is full: wait till it is writable */
-    enum { OPEN, AGAIN, ENDING } state;
-    int gone; /* ENDING: the client left, or is cut */
+    enum { OPEN, AGAIN, AWAY, ENDING } state;
+    apr_time_t ask; /* when to ask again whether it may see, 0: never */
+    int may;        /* back from the asker: what it said */
+    int gone;       /* the client left, or is cut */
 };
 
 APR_RING_HEAD(streams_t, stream_t);
@@ -86,12 +93,15 @@ struct pump_t {
     apr_thread_mutex_t *lock; /* guards these four */
     struct streams_t inbox;
     channel_t *told;
-    int awake; /* it will look here: no need to write to wakeup */
+    stream_t *back; /* from the asker */
+    int awake;      /* it will look here: no need to write to wakeup */
     int quit;
 
     struct streams_t open;  /* the thread's own from here on */
     struct streams_t again; /* had their turn and have more to send */
+    struct streams_t away;  /* with the asker */
     struct streams_t ending;
+    kc_asker_t *asker;
     kc_timers_t timers;
     kc_grave_t grave;
     board_t *boards;
@@ -228,9 +238,8 @@ static void set_timer(stream_t *stream)
     apr_time_t due =
         stream->blocked ? viewer->moved + viewer->config->stall_timeout : kc_viewer_due(viewer);
 
-    if (viewer->may_see && viewer->config->recheck &&
-        (!due || viewer->checked + viewer->config->recheck < due)) {
-        due = viewer->checked + viewer->config->recheck;
+    if (stream->ask && (!due || stream->ask < due)) {
+        due = stream->ask;
     }
     if (due && (!stream->timer.place || due < stream->timer.due)) {
         kc_timers_set(&stream->pump->timers, &stream->timer, due);
@@ -273,6 +282,49 @@ static void serve(stream_t *stream, apr_time_t now)
     set_timer(stream);
 }
 
+/* Away with it, if the asker is free. */
+static int go_and_ask(stream_t *stream, apr_time_t now)
+{
+    if (!kc_asker_ask(stream->pump->asker, stream->viewer)) {
+        stream->ask = now + ASK_AGAIN;
+        return 0;
+    }
+    move_to(&stream->pump->away, stream, AWAY);
+    return 1;
+}
+
+/* In the asker's thread. */
+static void come_back(void *baton, kc_viewer_t *viewer, int may)
+{
+    stream_t *stream = viewer->sender;
+    pump_t *pump = baton;
+
+    stream->may = may;
+    apr_thread_mutex_lock(pump->lock);
+    pump->back = stream;
+    pump->awake = 1;
+    apr_thread_mutex_unlock(pump->lock);
+    wake(pump);
+}
+
+/* What happened in the meantime passed it by: so all its cameras may have news, and the line room. */
+static void on_return(stream_t *stream, apr_time_t now)
+{
+    kc_viewer_t *viewer = stream->viewer;
+    apr_size_t i;
+
+    move_to(&stream->pump->open, stream, OPEN);
+    stream->ask = kc_viewer_recheck_due(viewer);
+    if (stream->gone || !stream->may) {
+        end_stream(stream, stream->gone);
+        return;
+    }
+    for (i = 0; i < kc_choice_count(viewer->choice); i++) {
+        kc_choice_tell(viewer->choice, i);
+    }
+    serve(stream, now);
+}
+
 static void on_timer(stream_t *stream, apr_time_t now)
 {
     kc_viewer_t *viewer = stream->viewer;
@@ -283,8 +335,8 @@ static void on_timer(stream_t *stream, apr_time_t now)
                       "viewer cut: it took nothing for KafkaCamStallTimeout");
         end_stream(stream, 1);
     }
-    else if (!kc_viewer_recheck(viewer, now)) {
-        end_stream(stream, 0);
+    else if (stream->ask && stream->ask <= now && go_and_ask(stream, now)) {
+        return;
     }
     else if (stream->blocked) {
         set_timer(stream);
@@ -317,6 +369,7 @@ static void adopt(pump_t *pump, stream_t *stream, apr_time_t now)
         return;
     }
     enter_channels(stream);
+    stream->ask = kc_viewer_recheck_due(stream->viewer);
     serve(stream, now);
 }
 
@@ -354,9 +407,12 @@ static void on_events(pump_t *pump, const struct epoll_event *events, int count,
             continue;
         }
         else if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-            end_stream(stream, 1);
+            stream->gone = 1;
+            if (stream->state != AWAY) {
+                end_stream(stream, 1);
+            }
         }
-        else if ((events[i].events & EPOLLOUT) && stream->blocked) {
+        else if (stream->state != AWAY && (events[i].events & EPOLLOUT) && stream->blocked) {
             serve(stream, now);
         }
     }
@@ -372,6 +428,9 @@ static void on_news(channel_t *told, apr_time_t now)
         apr_atomic_set32(&channel->told, 0); /* before looking: news from now on tell again */
         APR_RING_FOREACH(seat, &channel->seats, seat_t, link)
         {
+            if (seat->stream->state == AWAY) {
+                continue;
+            }
             kc_choice_tell(seat->stream->viewer->choice, seat->place);
             if (!seat->stream->blocked && seat->stream->state == OPEN) {
                 serve(seat->stream, now);
@@ -385,6 +444,7 @@ static int on_wakeup(pump_t *pump, apr_time_t now)
 {
     struct streams_t inbox;
     channel_t *told;
+    stream_t *back;
     int quit;
 
     APR_RING_INIT(&inbox, stream_t, link);
@@ -392,10 +452,15 @@ static int on_wakeup(pump_t *pump, apr_time_t now)
     APR_RING_CONCAT(&inbox, &pump->inbox, stream_t, link);
     told = pump->told;
     pump->told = NULL;
+    back = pump->back;
+    pump->back = NULL;
     pump->awake = 0;
     quit = pump->quit;
     apr_thread_mutex_unlock(pump->lock);
     on_news(told, now);
+    if (back) {
+        on_return(back, now);
+    }
     while (!APR_RING_EMPTY(&inbox, stream_t, link)) {
         stream_t *stream = APR_RING_FIRST(&inbox);
 
@@ -582,6 +647,7 @@ static apr_status_t stop(void *data)
         apr_thread_mutex_unlock(pump->lock);
         wake(pump);
         apr_thread_join(&rv, pump->thread);
+        kc_asker_stop(pump->asker);
         kc_grave_abandon(&pump->grave);
         kc_timers_close(&pump->timers);
         close(pump->epoll);
@@ -601,6 +667,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     APR_RING_INIT(&pump->inbox, stream_t, link);
     APR_RING_INIT(&pump->open, stream_t, link);
     APR_RING_INIT(&pump->again, stream_t, link);
+    APR_RING_INIT(&pump->away, stream_t, link);
     APR_RING_INIT(&pump->ending, stream_t, link);
     pump->epoll = epoll_create1(EPOLL_CLOEXEC);
     pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -608,8 +675,11 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
         epoll_ctl(pump->epoll, EPOLL_CTL_ADD, pump->wakeup, &event) != 0) {
         return errno;
     }
-    rv = apr_thread_mutex_create(&pump->lock, APR_THREAD_MUTEX_DEFAULT, pool);
-    return rv == APR_SUCCESS ? ap_thread_create(&pump->thread, NULL, run, pump, pool) : rv;
+    if ((rv = apr_thread_mutex_create(&pump->lock, APR_THREAD_MUTEX_DEFAULT, pool)) ||
+        (rv = kc_asker_start(&pump->asker, come_back, pump, pool))) {
+        return rv;
+    }
+    return ap_thread_create(&pump->thread, NULL, run, pump, pool);
 }
 
 static int wanted_pumps(const server_rec *s)
@@ -623,12 +693,16 @@ static int wanted_pumps(const server_rec *s)
 void kc_pump_start(apr_pool_t *pchild, server_rec *s)
 {
     int async = 0, wanted = wanted_pumps(s);
+    sigset_t all, before;
     apr_status_t rv;
 
     if (ap_mpm_query(AP_MPMQ_IS_ASYNC, &async) != APR_SUCCESS || !async) {
         return;
     }
     pumps = apr_pcalloc(pchild, wanted * sizeof(*pumps));
+    /* httpd's signals are for its own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (pump_count = 0; pump_count < wanted; pump_count++) {
         rv = start_one(&pumps[pump_count], pchild, s);
         if (rv != APR_SUCCESS) {
@@ -637,6 +711,7 @@ void kc_pump_start(apr_pool_t *pchild, server_rec *s)
             break;
         }
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     apr_pool_pre_cleanup_register(pchild, NULL, stop);
 }
 

@@ -191,12 +191,18 @@ int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now)
     return now - viewer->moved >= viewer->config->stall_timeout;
 }
 
+apr_time_t kc_viewer_recheck_due(const kc_viewer_t *viewer)
+{
+    return viewer->may_see && viewer->config->recheck ? viewer->checked + viewer->config->recheck
+                                                      : 0;
+}
+
 int kc_viewer_recheck(kc_viewer_t *viewer, apr_time_t now)
 {
+    apr_time_t due = kc_viewer_recheck_due(viewer);
     apr_size_t seat, left = 0;
 
-    if (!viewer->may_see || !viewer->config->recheck ||
-        now - viewer->checked < viewer->config->recheck) {
+    if (!due || now < due) {
         return 1;
     }
     viewer->checked = now;

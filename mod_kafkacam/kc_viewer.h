@@ -70,6 +70,9 @@ void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now);
 /* Of a viewer whose line is full: it took nothing for KafkaCamStallTimeout. */
 int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now);
 
+/* When to ask may_see again, 0: never. */
+apr_time_t kc_viewer_recheck_due(const kc_viewer_t *viewer);
+
 /* Ask may_see again if it is time. 0: nothing is left that this client may see. */
 int kc_viewer_recheck(kc_viewer_t *viewer, apr_time_t now);
 
