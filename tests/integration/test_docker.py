@@ -75,6 +75,19 @@ def test_httpds_configuration_in_the_image_is_accepted(folder, build):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_producers_settings_in_the_image_are_accepted(folder, build):
+    secret = folder / "secret"
+    secret.write_text("word\n")
+    settings = (DOCKER / "producer.conf").read_text()
+    assert "/run/secrets/database_password" in settings
+    conf = folder / "producer.conf"
+    conf.write_text(settings.replace("/run/secrets/database_password", str(secret))
+                    + f"camera_program = {build.camera}\n")
+    done = subprocess.run([build.need(build.producer), "-c", conf, "--test"], capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_compose_file_fits_the_images():
     services = COMPOSE["services"]
     assert set(services) == {"kafka", "mariadb", "cameras", "producer", "httpd"}
