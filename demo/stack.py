@@ -98,6 +98,20 @@ def session_members(session):
     return members
 
 
+def processes_in(folder):
+    """Command lines of processes that name the folder, or that run in it."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            where = os.readlink(f"/proc/{pid}/cwd")
+        except OSError:
+            continue
+        inside = f"{where}/".startswith(f"{folder}/") or str(folder) in command_line(pid)
+        if inside and int(pid) != os.getpid():
+            found.append(command_line(pid))
+    return found
+
+
 class Build:
     """Where make has put the programs. KAFKACAM_BUILD names another directory than build/."""
 
@@ -220,7 +234,6 @@ class Part:
         affair (see members())."""
         self.process.send_signal(number)
         self.process.wait(self.stop_s)
-        self.killed_session = self.process.pid
         self.process = None
 
     def signal(self, number):

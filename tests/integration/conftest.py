@@ -116,8 +116,10 @@ def root():
     """The session's folder; short, because sockets live in it. Kept when something failed."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kc-"))
     yield folder
+    left = stack.processes_in(folder)
     if not os.environ.get("KAFKACAM_KEEP"):
         shutil.rmtree(folder)
+    assert not left, f"processes that no test has stopped: {left}"
 
 
 @pytest.fixture(scope="session")

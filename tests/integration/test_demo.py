@@ -32,27 +32,13 @@ def demo(build, *arguments, **options):
                           text=True, check=False, **options)
 
 
-def processes_in(folder):
-    """Command lines that name the folder, or run in it."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            where = os.readlink(f"/proc/{pid}/cwd")
-        except OSError:
-            continue
-        if int(pid) != os.getpid() and (where.startswith(str(folder))
-                                        or str(folder) in stack.command_line(pid)):
-            found.append(stack.command_line(pid))
-    return found
-
-
 @pytest.fixture
 def own(new_folder, build):
     """(folder, port) of a demo that is stopped afterwards, whatever happened."""
     folder = new_folder() / "demo"
     yield folder, stack.free_port()
     demo(build, "--stop", "--dir", folder)
-    assert not processes_in(folder)
+    assert not stack.processes_in(folder)
 
 
 @pytest.mark.deadline(200)
@@ -73,7 +59,7 @@ def test_a_detached_demo_shows_four_cameras_until_it_is_stopped(own, build):
 
     stopped = demo(build, "--stop", "--dir", folder)
     assert stopped.returncode == 0 and "had to kill" not in stopped.stdout, stopped.stdout
-    assert not processes_in(folder)
+    assert not stack.processes_in(folder)
     assert not stack.listening(port)
 
 
@@ -90,7 +76,7 @@ def test_ctrl_c_leaves_no_process(own, build, number):
     running.send_signal(number)
     rest = running.communicate(timeout=60)[0]
     assert running.returncode == 0 and "stopped" in rest, rest
-    assert not processes_in(folder)
+    assert not stack.processes_in(folder)
 
 
 def test_ctrl_c_during_the_start_leaves_no_process(own, build):
@@ -101,7 +87,7 @@ def test_ctrl_c_during_the_start_leaves_no_process(own, build):
     stack.wait_for((folder / "mariadb" / "log").exists, 60, "no start")
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=60)
-    assert not processes_in(folder)
+    assert not stack.processes_in(folder)
 
 
 def test_a_port_in_use_is_one_clear_line(own, build):
@@ -161,7 +147,7 @@ def test_an_own_camera_that_does_not_answer_is_named(own, build):
     assert done.returncode != 0
     assert re.search(r"^demo: camera 1 has no picture after 8 s: \S", done.stdout, re.M)
     assert "s3cret" not in done.stdout + done.stderr
-    assert not processes_in(folder)
+    assert not stack.processes_in(folder)
 
 
 def test_help_names_every_option():
