@@ -368,9 +368,9 @@ def test_fifty_viewers_and_one_who_does_not_read(one_child, feed):
         feed.record(3, jpegs[count % 2])
         for stream in streams:
             assert stream.jpeg() == jpegs[count % 2]        # nobody waits for the slow one
-    assert counter(httpd, "frames_skipped") > 0             # what it missed
     assert slow.jpeg() == jpegs[0]                          # what was begun comes whole
-    assert slow.jpeg() in jpegs
+    while counter(httpd, "frames_skipped") == 0:            # then the newest, the others are missed
+        assert slow.jpeg() in jpegs
     for stream in [slow, *streams]:
         stream.close()
 
