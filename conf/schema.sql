@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS cameras (
     -- All below: NULL means what producer.conf has under [cameras].
     fps          DECIMAL(6,2) UNSIGNED NULL,        -- pictures a second at most, 0: all
     width        SMALLINT UNSIGNED NULL,            -- pixels at most, 0: as the camera sends
-    quality      TINYINT UNSIGNED NULL,             -- JPEG, 1 to 100
+    quality      TINYINT UNSIGNED NULL,             -- JPEG, 1 to 100; NULL: as producer.conf says
     transport    ENUM('tcp', 'udp', 'auto') NULL,
     small_width  SMALLINT UNSIGNED NULL,            -- second, small picture for walls, 0: none
     small_fps    DECIMAL(6,2) UNSIGNED NULL,        -- of these a second at most, 0: all

@@ -100,7 +100,9 @@ static const struct key keys[] = {
       "rows of the table that have NULL in the column of the same name." },
     { "cameras", "width", COUNT, AT(cameras.width), 0, 16384, "0", NULL,
       "Pictures wider than this are made smaller. 0: as the camera sends them." },
-    { "cameras", "quality", COUNT, AT(cameras.quality), 1, 100, "80", NULL, "JPEG quality." },
+    { "cameras", "quality", COUNT, AT(cameras.quality), 0, 100, "0", NULL,
+      "JPEG quality, 1 to 100. 0: 80, and pictures of MJPEG cameras go on as they are, which costs\n"
+      "a tenth." },
     { "cameras", "small_width", COUNT, AT(cameras.small_width), 0, 4096, "0", NULL,
       "Width of a second, small picture for walls of many cameras. 0: none." },
     { "cameras", "small_fps", REAL, AT(cameras.small_fps), 0, 1000, "2", NULL,

@@ -31,7 +31,7 @@ struct job {
     enum job_transport transport;
     double fps;           /* pictures a second at most, 0: all the camera sends */
     uint32_t width;       /* pixels at most, 0: as the camera sends */
-    uint32_t quality;     /* JPEG, 1 to 100 */
+    uint32_t quality;     /* JPEG, 1 to 100, 0: 80, and MJPEG as it is */
     uint32_t small_width; /* of the second, small picture, 0: none */
     double small_fps;
     uint32_t timeout_ms; /* without a frame for this long: connect again */
