@@ -469,6 +469,19 @@ def test_topics_are_made_as_the_settings_say(make_supervisor, database, broker):
     client.close()
 
 
+@pytest.mark.expects_log("KC1205")
+def test_a_small_topic_that_cannot_be_had_costs_the_small_pictures_alone(folder, database, build):
+    camera(database, 1, small_width=160)
+    broker = stack.Broker(folder / "b", build, topics={"video": 3, "video.status": 1})
+    broker.topic = "video"
+    with broker, Supervisor(folder, database, broker, build) as supervisor:
+        supervisor.wait_log(r"KC1205: topic video.small is missing and cannot be made: .*"
+                            r"kafka-topics.sh .* --create --topic video.small --partitions 2 "
+                            r"--config retention.ms=3600000 .*--config max.message.bytes=4194304",
+                            deadline_s=40)
+        supervisor.wait_state(1, "streaming")
+
+
 @pytest.mark.expects_log("KC1203")
 def test_a_broker_that_is_away_is_waited_for(make_supervisor, database, broker):
     camera(database, 1)
@@ -538,6 +551,47 @@ def test_check_says_what_is_wrong(make_supervisor, database, folder):
     assert status == 1 and "id 4711" in text
     database.delete_camera(4711)
     supervisor.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("start-stop-daemon"),
+                    reason="init scripts are for root, and Debian's start-stop-daemon")
+def test_the_init_script(folder, database, broker, build):
+    database.add_camera(1, f"rtsp://127.0.0.1:{stack.free_port()}/nobody")
+    supervisor = Supervisor(folder, database, broker, build,
+                            {"producer": {"camera_program": build.camera}})
+    supervisor.folder.mkdir()
+    supervisor.prepare()
+    text = (build.folder / "conf" / "kafkacam-producer").read_text()
+    for name, value in (("DAEMON", build.producer), ("CONF", supervisor.conf),
+                        ("PIDFILE", folder / "pid"), ("RUNUSER", "root")):
+        text, count = re.subn(rf"^{name}=.*", f"{name}={value}", text, flags=re.M)
+        assert count == 1
+    script = folder / "kafkacam-producer"
+    script.write_text(text)
+
+    def init(verb):
+        return subprocess.run(["sh", script, verb], capture_output=True, text=True, timeout=30,
+                              check=False)
+    assert init("status").returncode == 3
+    assert init("stop").returncode == 0
+    try:
+        assert init("start").returncode == 0
+        assert init("start").returncode == 0
+        assert init("status").returncode == 0
+        supervisor.wait_state(1, "failed")
+        first = (folder / "pid").read_text()
+        database.add_camera(2, "rtsp://127.0.0.1:1/nobody")
+        assert init("reload").returncode == 0
+        supervisor.wait_state(2, "failed")
+        assert init("restart").returncode == 0
+        assert (folder / "pid").read_text() != first
+    finally:
+        assert init("stop").returncode == 0
+    assert init("status").returncode == 3
+    supervisor.conf.write_text("[kafka]\nbroker = x\n")
+    done = init("start")
+    assert done.returncode == 1 and "no key" in done.stdout + done.stderr
+    assert init("nonsense").returncode == 3
 
 
 def test_options_are_those_of_the_man_pages(build):
