@@ -68,6 +68,7 @@ def wall(request):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "deadline(seconds): this test may take longer than others")
     config.addinivalue_line("markers", "expects_log(text, ...): lines that this test provokes in httpd's log")
 
 

@@ -254,6 +254,7 @@ def test_nothing_allowed_is_said_in_words(browser, wall):
     wait_for(lambda: browser.text("#empty-title") == "You may not see any camera")
 
 
+@pytest.mark.deadline(900)
 def test_memory_stays_where_it_is(browser, wall):
     """Ten minutes of 16 cameras are KAFKACAM_MEMORY_S=600; by default it is a short look."""
     seconds = int(os.environ.get("KAFKACAM_MEMORY_S", "20"))
