@@ -32,7 +32,7 @@
 
 /* What a request is about. */
 typedef struct {
-    const char *base;   /* /cam */
+    const char *base; /* /cam */
     apr_uint32_t cam;
     kc_source_t *source;
     kc_hub_t *hub;
@@ -79,8 +79,7 @@ static apr_uint32_t waiting;
 /* 1, and leave_waiting() is due; 0: too many wait. */
 static int enter_waiting(request_rec *r)
 {
-    if (apr_atomic_inc32(&waiting)
-        < (apr_uint32_t)kc_config_get(r->server)->max_blocking_viewers) {
+    if (apr_atomic_inc32(&waiting) < (apr_uint32_t)kc_config_get(r->server)->max_blocking_viewers) {
         return 1;
     }
     apr_atomic_dec32(&waiting);
@@ -142,14 +141,15 @@ static int serve_stream(request_rec *r, const target_t *target, kc_viewer_form_t
 static int no_picture(request_rec *r)
 {
     apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
-    return kc_page_send_text(r, HTTP_SERVICE_UNAVAILABLE, "There is no picture of this camera now.");
+    return kc_page_send_text(r, HTTP_SERVICE_UNAVAILABLE,
+                             "There is no picture of this camera now.");
 }
 
 /* "video:3:1234": the same record is the same picture, whichever child answers. */
 static const char *etag_of(request_rec *r, const kc_frame_t *frame)
 {
-    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT "\"",
-                        kc_config_get(r->server)->topic, frame->cam, frame->offset);
+    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT "\"", kc_config_get(r->server)->topic,
+                        frame->cam, frame->offset);
 }
 
 static apr_status_t unref_frame(void *frame)
@@ -252,17 +252,21 @@ static int answer(request_rec *r, const target_t *target, const char *what)
 
 static int no_location(request_rec *r)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  KC_ID(2030) "%s: SetHandler kafkacam-cam works in a <Location \"/PATH\"> alone, not in "
-                  "<Directory>, <Files> or <LocationMatch>", r->uri);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_WARNING, 0, r,
+        KC_ID(2030) "%s: SetHandler kafkacam-cam works in a <Location \"/PATH\"> alone, not in "
+                    "<Directory>, <Files> or <LocationMatch>",
+        r->uri);
     return HTTP_NOT_FOUND;
 }
 
 static int no_source(request_rec *r)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or its consumer "
-                  "could not be made; see the log of the start)", r->uri);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_WARNING, 0, r,
+        KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or its consumer "
+                    "could not be made; see the log of the start)",
+        r->uri);
     apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
     return HTTP_SERVICE_UNAVAILABLE;
 }

@@ -29,11 +29,15 @@ typedef struct {
     int whole_server;
 } range_t;
 
-#define SECONDS(n) ((apr_int64_t)(n) * APR_USEC_PER_SEC)
-#define TIME(field, min, max, initial) \
-    { offsetof(kc_config_t, field), SECONDS(min), SECONDS(max), SECONDS(initial), 0 }
-#define NUMBER(field, min, max, initial, whole_server) \
-    { offsetof(kc_config_t, field), min, max, initial, whole_server }
+#define SECONDS(n) ((apr_int64_t)(n)*APR_USEC_PER_SEC)
+#define TIME(field, min, max, initial)                                                             \
+    {                                                                                              \
+        offsetof(kc_config_t, field), SECONDS(min), SECONDS(max), SECONDS(initial), 0              \
+    }
+#define NUMBER(field, min, max, initial, whole_server)                                             \
+    {                                                                                              \
+        offsetof(kc_config_t, field), min, max, initial, whole_server                              \
+    }
 
 static const range_t time_ranges[] = {
     TIME(idle, 0, 86400, 30),
@@ -44,11 +48,9 @@ static const range_t time_ranges[] = {
 enum { IDLE, STALE_AFTER, STALL_TIMEOUT, RECHECK, TIMES };
 
 static const range_t number_ranges[] = {
-    NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
-    NUMBER(max_viewers, 1, 1000000, 10000, 1),
+    NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0), NUMBER(max_viewers, 1, 1000000, 10000, 1),
     NUMBER(max_blocking_viewers, 0, 100000, 0, 1), /* its default depends on the MPM */
-    NUMBER(max_viewers_per_client, 0, 1000000, 0, 1),
-    NUMBER(pump_threads, 0, 64, 0, 1),
+    NUMBER(max_viewers_per_client, 0, 1000000, 0, 1),     NUMBER(pump_threads, 0, 64, 0, 1),
 };
 enum { MAX_CAMERAS, MAX_VIEWERS, MAX_BLOCKING, MAX_PER_CLIENT, PUMP_THREADS, NUMBERS };
 
@@ -81,8 +83,8 @@ static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
     const range_t *range = cmd->info;
     apr_interval_time_t value;
 
-    if (ap_timeout_parameter_parse(arg, &value, "s") != APR_SUCCESS || value < range->min
-        || value > range->max) {
+    if (ap_timeout_parameter_parse(arg, &value, "s") != APR_SUCCESS || value < range->min ||
+        value > range->max) {
         return apr_psprintf(cmd->pool,
                             "%s: \"%s\" is not a time of %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
                             " seconds (write 30, 30s, 500ms, 5min, 1h)",
@@ -101,12 +103,11 @@ static const char *set_number(cmd_parms *cmd, void *dir, const char *arg)
     if (range->whole_server && refuse_in_vhost(cmd)) {
         return refuse_in_vhost(cmd);
     }
-    if (kc_wire_number_parse(&value, arg, strlen(arg), (uint64_t)range->max)
-        || (apr_int64_t)value < range->min) {
-        return apr_psprintf(cmd->pool,
-                            "%s: \"%s\" is not a number from %" APR_INT64_T_FMT
-                            " to %" APR_INT64_T_FMT,
-                            cmd->cmd->name, arg, range->min, range->max);
+    if (kc_wire_number_parse(&value, arg, strlen(arg), (uint64_t)range->max) ||
+        (apr_int64_t)value < range->min) {
+        return apr_psprintf(
+            cmd->pool, "%s: \"%s\" is not a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
+            cmd->cmd->name, arg, range->min, range->max);
     }
     *number_at(kc_config_get(cmd->server), range) = (int)value;
     return NULL;
@@ -115,10 +116,11 @@ static const char *set_number(cmd_parms *cmd, void *dir, const char *arg)
 /* Kafka's own rule for topic names. */
 static int is_topic(const char *name)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-    return strspn(name, allowed) == strlen(name) && *name && strlen(name) <= 249
-           && strcmp(name, ".") && strcmp(name, "..");
+    return strspn(name, allowed) == strlen(name) && *name && strlen(name) <= 249 &&
+           strcmp(name, ".") && strcmp(name, "..");
 }
 
 static const char *set_topic(cmd_parms *cmd, void *dir, const char *arg)
@@ -163,14 +165,15 @@ static const char *set_brokers(cmd_parms *cmd, void *dir, const char *arg)
 
     while (!why && rest) {
         const char *comma = strchr(rest, ',');
-        const char *one = comma ? apr_pstrmemdup(cmd->temp_pool, rest, (apr_size_t)(comma - rest))
-                                : rest;
+        const char *one =
+            comma ? apr_pstrmemdup(cmd->temp_pool, rest, (apr_size_t)(comma - rest)) : rest;
 
         why = check_broker(one, cmd->temp_pool);
         rest = comma ? comma + 1 : NULL;
     }
     if (why) {
-        return apr_psprintf(cmd->pool, "%s: %s (write kafka1.example.org:9092,kafka2.example.org:9092)",
+        return apr_psprintf(cmd->pool,
+                            "%s: %s (write kafka1.example.org:9092,kafka2.example.org:9092)",
                             cmd->cmd->name, why);
     }
     kc_config_get(cmd->server)->brokers = arg;
@@ -182,10 +185,11 @@ static const char *set_path(cmd_parms *cmd, void *dir, const char *arg)
     apr_size_t size = strlen(arg);
 
     if (arg[0] != '/' || arg[1] == '/' || strpbrk(arg, "?#% ")) {
-        return apr_psprintf(cmd->pool,
-                            "%s: \"%s\" is not a path that starts with one slash, like /cam: write the one of "
-                            "the <Location> that has SetHandler kafkacam-cam",
-                            cmd->cmd->name, arg);
+        return apr_psprintf(
+            cmd->pool,
+            "%s: \"%s\" is not a path that starts with one slash, like /cam: write the one of "
+            "the <Location> that has SetHandler kafkacam-cam",
+            cmd->cmd->name, arg);
     }
     while (size && arg[size - 1] == '/') {
         size--;
@@ -197,8 +201,8 @@ static const char *set_path(cmd_parms *cmd, void *dir, const char *arg)
 int kc_config_property_is_secret(const char *name)
 {
     /* Names, not a list of those known today: a new one with a password in it is not shown. */
-    static const char *const marks[] = { "password", "secret", "passphrase", "key", "token",
-                                         "sasl.", "credential", "jaas", "pem" };
+    static const char *const marks[] = { "password", "secret",     "passphrase", "key", "token",
+                                         "sasl.",    "credential", "jaas",       "pem" };
     apr_size_t i;
 
     for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -264,8 +268,8 @@ void kc_config_on_property(kc_config_check_fn *check)
     check_property = check;
 }
 
-#define TOPIC_OFFSET(field) ((void *)(apr_uintptr_t)offsetof(kc_config_t, field))
-#define TEXT(name, set, field, help) AP_INIT_TAKE1(name, set, TOPIC_OFFSET(field), RSRC_CONF, help)
+#define TOPIC_OFFSET(field)           ((void *)(apr_uintptr_t)offsetof(kc_config_t, field))
+#define TEXT(name, set, field, help)  AP_INIT_TAKE1(name, set, TOPIC_OFFSET(field), RSRC_CONF, help)
 #define RANGE(name, set, range, help) AP_INIT_TAKE1(name, set, (void *)&(range), RSRC_CONF, help)
 
 const command_rec kc_config_commands[] = {
@@ -291,8 +295,9 @@ const command_rec kc_config_commands[] = {
           "camera numbers are below this, default 1000"),
     RANGE("KafkaCamMaxViewers", set_number, number_ranges[MAX_VIEWERS],
           "open streams of the whole server, default 10000"),
-    RANGE("KafkaCamMaxBlockingViewers", set_number, number_ranges[MAX_BLOCKING],
-          "open streams that hold a worker thread, per child, default a quarter of ThreadsPerChild"),
+    RANGE(
+        "KafkaCamMaxBlockingViewers", set_number, number_ranges[MAX_BLOCKING],
+        "open streams that hold a worker thread, per child, default a quarter of ThreadsPerChild"),
     RANGE("KafkaCamMaxViewersPerClient", set_number, number_ranges[MAX_PER_CLIENT],
           "open streams of one client address, default 0: no limit"),
     RANGE("KafkaCamPumpThreads", set_number, number_ranges[PUMP_THREADS],

@@ -34,16 +34,17 @@ typedef struct {
     apr_array_header_t *properties; /* of kc_property_t, for librdkafka, in the order written */
     const char *path;               /* /cam: where single cameras are served, no slash at its end */
     apr_interval_time_t idle;       /* a camera is fetched this long after its last viewer left */
-    apr_interval_time_t stale_after; /* no picture for so long: offline */
+    apr_interval_time_t stale_after;   /* no picture for so long: offline */
     apr_interval_time_t stall_timeout; /* a client that reads nothing for so long is cut */
-    apr_interval_time_t recheck;    /* how often an open stream's permission is asked again, 0: never */
-    int max_cameras;                /* camera numbers are below it */
+    apr_interval_time_t
+        recheck;     /* how often an open stream's permission is asked again, 0: never */
+    int max_cameras; /* camera numbers are below it */
 
     /* For the whole server: the same in every vhost. */
-    int max_viewers;                /* open streams in all children together */
-    int max_blocking_viewers;       /* that hold a worker thread, in one child */
-    int max_viewers_per_client;     /* open streams of one address, 0: no limit */
-    int pump_threads;               /* in one child, 0: one for each 4 processors */
+    int max_viewers;            /* open streams in all children together */
+    int max_blocking_viewers;   /* that hold a worker thread, in one child */
+    int max_viewers_per_client; /* open streams of one address, 0: no limit */
+    int pump_threads;           /* in one child, 0: one for each 4 processors */
 
     /* Set in post_config: what the children together read of each camera. NULL where brokers is. */
     kc_counters_cameras_t *camera_counts;

@@ -13,14 +13,14 @@
 #define RETAINED "kafkacam-counters"
 
 typedef struct {
-    apr_uint32_t pid; /* atomic; 0: free */
+    apr_uint32_t pid;                 /* atomic; 0: free */
     apr_uint64_t values[KC_COUNTERS]; /* atomic; gauges are signed, in two's complement */
 } slot_t;
 
 typedef struct {
-    apr_uint32_t slots;               /* set at creation, never changes, as is started */
+    apr_uint32_t slots; /* set at creation, never changes, as is started */
     apr_time_t started;
-    apr_uint64_t past[KC_COUNTERS];   /* atomic; what children that are gone have counted */
+    apr_uint64_t past[KC_COUNTERS]; /* atomic; what children that are gone have counted */
     slot_t slot[];
 } memory_t;
 
@@ -35,7 +35,8 @@ static const struct {
     const char *help;
 } words[KC_COUNTERS] = {
     [KC_COUNTER_VIEWERS] = { "viewers", "Open streams." },
-    [KC_COUNTER_BLOCKING_VIEWERS] = { "blocking_viewers", "Open streams that hold a worker thread." },
+    [KC_COUNTER_BLOCKING_VIEWERS] = { "blocking_viewers",
+                                      "Open streams that hold a worker thread." },
     [KC_COUNTER_PENDING_POOLS] = { "pending_pools",
                                    "Ended connections whose memory waits for its worker." },
     [KC_COUNTER_PARTITIONS] = { "partitions", "Kafka partitions being fetched, all children." },
@@ -100,7 +101,8 @@ apr_status_t kc_counters_create(server_rec *s)
         if (rv != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
                          KC_ID(2001) "no shared memory for the counters (%" APR_SIZE_T_FMT
-                         " bytes): the server cannot start", size);
+                                     " bytes): the server cannot start",
+                         size);
             return rv;
         }
         retained->memory = apr_shm_baseaddr_get(shm);
@@ -163,14 +165,17 @@ void kc_counters_join(apr_pool_t *pchild, server_rec *s)
     for (i = 0; i < memory->slots; i++) {
         if (apr_atomic_cas32(&memory->slot[i].pid, (apr_uint32_t)getpid(), 0) == 0) {
             own = &memory->slot[i];
-            empty_slot(own); /* of what threads may have added after their child had given it back */
+            empty_slot(
+                own); /* of what threads may have added after their child had given it back */
             apr_pool_cleanup_register(pchild, NULL, give_back, apr_pool_cleanup_null);
             return;
         }
     }
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                 KC_ID(2002) "no slot for this child's counters, %u are taken: the status page will "
-                 "not show it", memory->slots);
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, 0, s,
+        KC_ID(2002) "no slot for this child's counters, %u are taken: the status page will "
+                    "not show it",
+        memory->slots);
 }
 
 void kc_counters_add(kc_counter_t counter, apr_int64_t delta)
@@ -223,8 +228,8 @@ int kc_counters_children(void)
 
 /* ---- For each camera ---- */
 
-typedef struct { /* all atomic */
-    apr_uint64_t next; /* offset after the last record that was counted */
+typedef struct {          /* all atomic */
+    apr_uint64_t next;    /* offset after the last record that was counted */
     apr_uint64_t counted; /* when that was */
     apr_uint64_t news;
     apr_uint64_t records[KC_COUNTERS_OUTCOMES];
@@ -264,8 +269,7 @@ static int is_first(camera_t *camera, apr_uint64_t offset, apr_time_t now)
 
     do {
         next = apr_atomic_read64(&camera->next);
-        if (offset < next
-            && now - (apr_time_t)apr_atomic_read64(&camera->counted) < OFFSETS_HOLD) {
+        if (offset < next && now - (apr_time_t)apr_atomic_read64(&camera->counted) < OFFSETS_HOLD) {
             return 0;
         }
     } while (apr_atomic_cas64(&camera->next, offset + 1, next) != next);

@@ -20,17 +20,17 @@ typedef enum {
     KC_COUNTER_GAUGES,
     /* Counters */
     KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,
-    KC_COUNTER_VIEWERS_REFUSED,  /* 503: a limit */
-    KC_COUNTER_VIEWERS_STALLED,  /* cut: read nothing for KafkaCamStallTimeout */
+    KC_COUNTER_VIEWERS_REFUSED, /* 503: a limit */
+    KC_COUNTER_VIEWERS_STALLED, /* cut: read nothing for KafkaCamStallTimeout */
     KC_COUNTER_FRAMES_SENT,
-    KC_COUNTER_FRAMES_SKIPPED,   /* a newer one was there first */
+    KC_COUNTER_FRAMES_SKIPPED, /* a newer one was there first */
     KC_COUNTER_BYTES_SENT,
     KC_COUNTER_FRAMES_RECEIVED,
     KC_COUNTER_BYTES_RECEIVED,
-    KC_COUNTER_FRAMES_OUTDATED,  /* dropped: epoch below one that was seen */
-    KC_COUNTER_FRAMES_BROKEN,    /* dropped: no JPEG, or too large */
-    KC_COUNTER_NOTICES,          /* "offline since" pictures made */
-    KC_COUNTER_STATUS_BROKEN,    /* status records that made no sense */
+    KC_COUNTER_FRAMES_OUTDATED, /* dropped: epoch below one that was seen */
+    KC_COUNTER_FRAMES_BROKEN,   /* dropped: no JPEG, or too large */
+    KC_COUNTER_NOTICES,         /* "offline since" pictures made */
+    KC_COUNTER_STATUS_BROKEN,   /* status records that made no sense */
     KC_COUNTERS
 } kc_counter_t;
 
@@ -72,10 +72,10 @@ typedef enum {
 } kc_counters_outcome_t;
 
 typedef struct {
-    apr_time_t news;     /* when the newest picture came, or was taken if it was old; 0: none */
+    apr_time_t news; /* when the newest picture came, or was taken if it was old; 0: none */
     apr_uint64_t records[KC_COUNTERS_OUTCOMES];
-    apr_uint64_t bytes;  /* of pictures */
-    apr_time_t fetched;  /* when a child last said that it fetches the camera; 0: none did */
+    apr_uint64_t bytes; /* of pictures */
+    apr_time_t fetched; /* when a child last said that it fetches the camera; 0: none did */
 } kc_counters_camera_t;
 
 /* For the cameras 0 to cams - 1; in post_config. */

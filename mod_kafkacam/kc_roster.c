@@ -22,17 +22,17 @@
 /* One camera in one size. */
 typedef struct {
     kc_roster_figures_t figures;
-    apr_time_t fetched_since;   /* 0: not fetched */
-    int answered;               /* since then a record came, or word that there is none */
-    int notice_out;             /* the hub has an offline picture */
-    int broken_row;             /* the last record was no picture either */
-    apr_uint64_t epoch_ms;      /* the highest that was seen, and when */
+    apr_time_t fetched_since; /* 0: not fetched */
+    int answered;             /* since then a record came, or word that there is none */
+    int notice_out;           /* the hub has an offline picture */
+    int broken_row;           /* the last record was no picture either */
+    apr_uint64_t epoch_ms;    /* the highest that was seen, and when */
     apr_time_t epoch_seen;
-    apr_uint32_t width;         /* of the newest picture */
+    apr_uint32_t width; /* of the newest picture */
     apr_uint32_t height;
-    apr_int64_t end;            /* the partition's, -1: not known */
-    apr_time_t grew;            /* when end was last seen to have risen, 0: never */
-    apr_time_t window_start;    /* and figures then */
+    apr_int64_t end;         /* the partition's, -1: not known */
+    apr_time_t grew;         /* when end was last seen to have risen, 0: never */
+    apr_time_t window_start; /* and figures then */
     apr_uint64_t window_frames;
     apr_uint64_t window_bytes;
     double fps;
@@ -50,13 +50,13 @@ typedef struct {
 } camera_t;
 
 struct kc_roster_t {
-    kc_hub_t *hubs[KC_LAYERS];  /* these four never change */
+    kc_hub_t *hubs[KC_LAYERS]; /* these four never change */
     apr_interval_time_t stale_after;
     apr_interval_time_t settle;
     apr_uint32_t cams;
-    apr_thread_mutex_t *lock;   /* guards everything below; never held while a hub is called */
+    apr_thread_mutex_t *lock; /* guards everything below; never held while a hub is called */
     camera_t *cameras;
-    apr_uint32_t records;       /* cameras that have one */
+    apr_uint32_t records; /* cameras that have one */
     apr_uint32_t version;
 };
 
@@ -168,8 +168,7 @@ kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
     view->answered = 1;
     view->broken_row = 0;
     view->notice_out = 0;
-    view->figures.news =
-        old && frame->captured < frame->arrived ? frame->captured : frame->arrived;
+    view->figures.news = old && frame->captured < frame->arrived ? frame->captured : frame->arrived;
     measure(view, frame->arrived);
     view->figures.frames++;
     view->figures.bytes += frame->size;
@@ -273,7 +272,7 @@ void kc_roster_fetch(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, in
         apr_thread_mutex_lock(roster->lock);
         view->notice_out = 0;
         free(roster->cameras[cam].shown);
-        roster->cameras[cam].shown = NULL;      /* the state went as well: tell it again */
+        roster->cameras[cam].shown = NULL; /* the state went as well: tell it again */
         leave(roster);
     }
 }
@@ -357,8 +356,8 @@ static int is_live(const kc_roster_t *roster, const camera_t *camera, apr_time_t
         return 1;
     }
     /* The producer's word counts until the partition could have been seen to grow. */
-    return camera->record && camera->record->state == KC_WIRE_STREAMING
-           && now - camera->record_came < roster->settle;
+    return camera->record && camera->record->state == KC_WIRE_STREAMING &&
+           now - camera->record_came < roster->settle;
 }
 
 static int was_ever_seen(const camera_t *camera)
@@ -386,9 +385,8 @@ static int is_known(const camera_t *camera)
  * deleted from its table; Kafka may keep such pictures for days. */
 static int is_listed(const kc_roster_t *roster, const camera_t *camera)
 {
-    return is_known(camera)
-           && (camera->record || !roster->records || camera->view[KC_LAYER_FULL].grew
-               || last_news(camera));
+    return is_known(camera) && (camera->record || !roster->records ||
+                                camera->view[KC_LAYER_FULL].grew || last_news(camera));
 }
 
 static kc_state_word_t word_of(const camera_t *camera)
@@ -473,10 +471,10 @@ static void update_live(const kc_roster_t *roster, camera_t *camera, apr_time_t 
         camera->live_since = 0;
     }
     else if (!camera->live_since) {
-        camera->live_since = record && record->state == KC_WIRE_STREAMING && record->since
-                                     && record->since < now
-                                 ? record->since
-                                 : now;
+        camera->live_since =
+            record && record->state == KC_WIRE_STREAMING && record->since && record->since < now
+                ? record->since
+                : now;
     }
 }
 

@@ -59,7 +59,8 @@ void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *en
 
 /* Look at the time: publish what changed, to be called a few times a second. Returns how many
  * offline pictures were made; after KC_ROSTER_NOTICES there may be more to make: call again soon. */
-#define KC_ROSTER_NOTICES 16 /* one takes a millisecond or a few, and other cameras' pictures wait */
+#define KC_ROSTER_NOTICES                                                                          \
+    16 /* one takes a millisecond or a few, and other cameras' pictures wait */
 int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch);
 
 /* Questions. */

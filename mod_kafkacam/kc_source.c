@@ -52,35 +52,35 @@ typedef enum {
 
 typedef struct {
     /* Guarded by lock. */
-    int wanted;             /* somebody watches */
-    verdict_t renew;        /* what the keeper found */
-    apr_time_t left;        /* when the last watch went */
+    int wanted;      /* somebody watches */
+    verdict_t renew; /* what the keeper found */
+    apr_time_t left; /* when the last watch went */
     /* Atomic: the offset the feed expects next; -1: none yet. */
     apr_uint64_t position;
     /* The feed's own. */
     int fetching;
-    int old;                /* the next record may be older than the fetch */
-    int last_error;         /* said so far, a rd_kafka_resp_err_t */
+    int old;        /* the next record may be older than the fetch */
+    int last_error; /* said so far, a rd_kafka_resp_err_t */
     /* The keeper's own: as of its last round. */
     apr_int64_t seen_end;
     apr_int64_t seen_position;
 } partition_t;
 
 typedef struct topic_t {
-    kc_source_t *source;    /* none of these change */
-    int kind;               /* a kc_layer_t, or TOPIC_STATUS */
-    const char *name;       /* NULL: there is none */
+    kc_source_t *source; /* none of these change */
+    int kind;            /* a kc_layer_t, or TOPIC_STATUS */
+    const char *name;    /* NULL: there is none */
     rd_kafka_topic_t *handle;
-    kc_hub_t *hub;          /* NULL for the status topic */
-    apr_uint32_t room;      /* partitions we have a place for */
+    kc_hub_t *hub;     /* NULL for the status topic */
+    apr_uint32_t room; /* partitions we have a place for */
     partition_t *partitions;
-    apr_uint32_t count;     /* atomic: partitions that exist, as of the keeper's last round */
-    apr_uint32_t at_end;    /* the feed's own: status partitions read to their end once */
+    apr_uint32_t count;  /* atomic: partitions that exist, as of the keeper's last round */
+    apr_uint32_t at_end; /* the feed's own: status partitions read to their end once */
     rd_kafka_resp_err_t last_error; /* the keeper's own: said so far */
 } topic_t;
 
 struct kc_source_t {
-    server_rec *s;          /* these do not change after the start */
+    server_rec *s; /* these do not change after the start */
     const kc_config_t *config;
     rd_kafka_t *kafka;
     rd_kafka_queue_t *queue;
@@ -88,8 +88,8 @@ struct kc_source_t {
     kc_roster_t *roster;
     apr_thread_t *feed;
     apr_thread_t *keeper;
-    apr_pool_t *scratch;    /* the feed's own, cleared with each tick */
-    apr_pool_t *round;      /* the keeper's own, cleared with each round */
+    apr_pool_t *scratch; /* the feed's own, cleared with each tick */
+    apr_pool_t *round;   /* the keeper's own, cleared with each round */
 
     apr_uint32_t stopping;  /* atomic */
     apr_uint32_t dirty;     /* atomic: a partition's wanted or renew changed */
@@ -102,8 +102,9 @@ struct kc_source_t {
     int hurry;
     apr_uint32_t rounds_begun;
     apr_uint32_t rounds_over;
+    int complete; /* a round has asked all and been answered */
     kc_source_health_t health;
-    char last_line[512];    /* of librdkafka's log, and how often it came again */
+    char last_line[512]; /* of librdkafka's log, and how often it came again */
     apr_time_t last_logged;
     apr_uint32_t repeated;
 };
@@ -113,17 +114,12 @@ struct kc_source_t {
 /* An administrator's properties come after these and win. Queues stay large: versions below 2.2 stop fetching
  * for a second when one is full. */
 static const char *const own_settings[][2] = {
-    { "client.id", "mod_kafkacam" },
-    { "enable.partition.eof", "true" },
-    { "fetch.wait.max.ms", "100" },     /* also how long a camera just added may wait its turn */
-    { "fetch.error.backoff.ms", "100" },
-    { "fetch.max.bytes", "33554432" },
-    { "fetch.message.max.bytes", "1048576" },
-    { "queued.max.messages.kbytes", "65536" },
-    { "socket.nagle.disable", "true" },
-    { "socket.keepalive.enable", "true" },
-    { "reconnect.backoff.ms", "100" },
-    { "reconnect.backoff.max.ms", "3000" },
+    { "client.id", "mod_kafkacam" },          { "enable.partition.eof", "true" },
+    { "fetch.wait.max.ms", "100" }, /* also how long a camera just added may wait its turn */
+    { "fetch.error.backoff.ms", "100" },      { "fetch.max.bytes", "33554432" },
+    { "fetch.message.max.bytes", "1048576" }, { "queued.max.messages.kbytes", "65536" },
+    { "socket.nagle.disable", "true" },       { "socket.keepalive.enable", "true" },
+    { "reconnect.backoff.ms", "100" },        { "reconnect.backoff.max.ms", "3000" },
 };
 
 const char *kc_source_check_property(const char *name, const char *value, apr_pool_t *pool)
@@ -137,8 +133,10 @@ const char *kc_source_check_property(const char *name, const char *value, apr_po
         return NULL;
     }
     if (result == RD_KAFKA_CONF_UNKNOWN) {
-        return apr_psprintf(pool, "librdkafka %s does not know this property (its CONFIGURATION.md "
-                            "lists them)", rd_kafka_version_str());
+        return apr_psprintf(pool,
+                            "librdkafka %s does not know this property (its CONFIGURATION.md "
+                            "lists them)",
+                            rd_kafka_version_str());
     }
     /* librdkafka's own text quotes the value. */
     return kc_config_property_is_secret(name) ? "librdkafka does not take this value"
@@ -209,8 +207,8 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
                      "librdkafka: the line before came %d more times", repeated);
     }
     if (level <= 2) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, source->s,
-                     KC_ID(2010) "librdkafka %s: %s", facility, text);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, source->s, KC_ID(2010) "librdkafka %s: %s", facility,
+                     text);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, source->s, "librdkafka %s: %s", facility, text);
@@ -259,9 +257,10 @@ static apr_status_t open_kafka(kc_source_t *source, apr_pool_t *pool)
     }
     if (why) {
         rd_kafka_conf_destroy(conf);
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, source->s,
-                     KC_ID(2003) "no Kafka consumer for %s, so no pictures: %s (see KafkaCamProperty)",
-                     source->config->brokers, why);
+        ap_log_error(
+            APLOG_MARK, APLOG_ERR, 0, source->s,
+            KC_ID(2003) "no Kafka consumer for %s, so no pictures: %s (see KafkaCamProperty)",
+            source->config->brokers, why);
         return APR_EGENERAL;
     }
     source->queue = rd_kafka_queue_new(source->kafka);
@@ -281,9 +280,8 @@ static apr_status_t open_topic(topic_t *topic)
     rd_kafka_topic_conf_set(conf, "auto.commit.enable", "false", NULL, 0);
     topic->handle = rd_kafka_topic_new(topic->source->kafka, topic->name, conf);
     if (!topic->handle) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, topic->source->s,
-                     KC_ID(2004) "Kafka topic %s: %s", topic->name,
-                     rd_kafka_err2str(rd_kafka_last_error()));
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, topic->source->s, KC_ID(2004) "Kafka topic %s: %s",
+                     topic->name, rd_kafka_err2str(rd_kafka_last_error()));
         rd_kafka_topic_conf_destroy(conf);
         return APR_EGENERAL;
     }
@@ -356,8 +354,8 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
     apr_thread_mutex_lock(topic->source->lock);
     verdict = partition->renew;
     partition->renew = HEALTHY;
-    wanted = partition->wanted
-             || (partition->fetching && now < partition->left + topic->source->config->idle);
+    wanted = partition->wanted ||
+             (partition->fetching && now < partition->left + topic->source->config->idle);
     apr_thread_mutex_unlock(topic->source->lock);
     if (wanted && !partition->fetching) {
         start_partition(topic, number);
@@ -444,7 +442,8 @@ static void read_headers(const rd_kafka_message_t *message, struct kc_wire_meta 
 /* The one copy: a message kept would keep the whole answer of the broker with it. */
 static kc_frame_t *frame_of(const rd_kafka_message_t *message, apr_time_t now)
 {
-    kc_frame_t *frame = kc_frame_create(KC_FRAME_PICTURE, (apr_uint32_t)message->partition, message->len);
+    kc_frame_t *frame =
+        kc_frame_create(KC_FRAME_PICTURE, (apr_uint32_t)message->partition, message->len);
     struct kc_wire_meta meta = { 0 };
     rd_kafka_timestamp_type_t type;
     apr_int64_t stamp = rd_kafka_message_timestamp(message, &type);
@@ -503,15 +502,17 @@ static void take_picture(topic_t *topic, const rd_kafka_message_t *message)
         count(topic, message, KC_COUNTERS_BROKEN, 0);
         if (kc_roster_broken(source->roster, (kc_layer_t)topic->kind, cam)) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, source->s,
-                         KC_ID(2020) "camera %u: the record at offset %" APR_INT64_T_FMT " of %s %s; it and "
-                         "what follows like it are dropped", cam, message->offset, topic->name, wrong);
+                         KC_ID(2020) "camera %u: the record at offset %" APR_INT64_T_FMT
+                                     " of %s %s; it and "
+                                     "what follows like it are dropped",
+                         cam, message->offset, topic->name, wrong);
         }
         return;
     }
     frame = frame_of(message, apr_time_now());
     kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
-    if (kc_roster_picture(source->roster, (kc_layer_t)topic->kind, frame, partition->old)
-        == KC_ROSTER_OUTDATED) {
+    if (kc_roster_picture(source->roster, (kc_layer_t)topic->kind, frame, partition->old) ==
+        KC_ROSTER_OUTDATED) {
         kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
         count(topic, message, KC_COUNTERS_OUTDATED, 0);
         kc_frame_unref(frame);
@@ -530,8 +531,8 @@ static void take_record(topic_t *topic, const rd_kafka_message_t *message)
     const char *why = NULL;
     uint64_t cam;
 
-    if (!message->key
-        || kc_wire_number_parse(&cam, message->key, message->key_len, (uint64_t)source->config->max_cameras - 1)) {
+    if (!message->key || kc_wire_number_parse(&cam, message->key, message->key_len,
+                                              (uint64_t)source->config->max_cameras - 1)) {
         why = "its key is no camera's number";
     }
     else if (!message->payload) {
@@ -544,8 +545,10 @@ static void take_record(topic_t *topic, const rd_kafka_message_t *message)
     }
     if (kc_counters_own(KC_COUNTER_STATUS_BROKEN) == 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, source->s,
-                     KC_ID(2021) "the record at offset %" APR_INT64_T_FMT " of %s is passed over: %s "
-                     "(said once; the status page counts them)", message->offset, topic->name, why);
+                     KC_ID(2021) "the record at offset %" APR_INT64_T_FMT
+                                 " of %s is passed over: %s "
+                                 "(said once; the status page counts them)",
+                     message->offset, topic->name, why);
     }
     kc_counters_add(KC_COUNTER_STATUS_BROKEN, 1);
 }
@@ -570,11 +573,11 @@ static void reached_end(topic_t *topic, const rd_kafka_message_t *message)
 static void note_trouble(topic_t *topic, const rd_kafka_message_t *message)
 {
     partition_t *partition = &topic->partitions[message->partition];
-    int expected = message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
-                   || message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
-                   || message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-                   || message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
-                   || message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
+    int expected = message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                   message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+                   message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                   message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                   message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
 
     if (!expected && partition->last_error != message->err) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->source->s,
@@ -621,15 +624,15 @@ static int stopping(kc_source_t *source)
 static void note_completeness(kc_source_t *source)
 {
     topic_t *status = &source->topics[TOPIC_STATUS];
-    int reached;
+    int complete;
 
     if (apr_atomic_read32(&source->known_all)) {
         return;
     }
     apr_thread_mutex_lock(source->lock);
-    reached = source->health.reached;
+    complete = source->complete;
     apr_thread_mutex_unlock(source->lock);
-    if (reached && status->at_end >= apr_atomic_read32(&status->count)) {
+    if (complete && status->at_end >= apr_atomic_read32(&status->count)) {
         apr_thread_mutex_lock(source->lock);
         apr_atomic_set32(&source->known_all, 1);
         apr_thread_cond_broadcast(source->round_over);
@@ -725,9 +728,11 @@ static void note_topic_error(topic_t *topic, rd_kafka_resp_err_t error)
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     KC_ID(2012) "Kafka topic %s cannot be read: %s%s", topic->name, rd_kafka_err2str(error),
+                     KC_ID(2012) "Kafka topic %s cannot be read: %s%s", topic->name,
+                     rd_kafka_err2str(error),
                      error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
-                         ? " (the module's Kafka user needs READ and DESCRIBE on it)" : "");
+                         ? " (the module's Kafka user needs READ and DESCRIBE on it)"
+                         : "");
     }
 }
 
@@ -743,7 +748,8 @@ static void note_partitions(topic_t *topic, const rd_kafka_metadata_topic_t *sai
     if (count > topic->room && topic->kind != TOPIC_STATUS && topic->count <= topic->room) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, topic->source->s,
                      "Kafka topic %s has %u partitions; cameras from %u on are left out "
-                     "(KafkaCamMaxCameras)", topic->name, count, topic->room);
+                     "(KafkaCamMaxCameras)",
+                     topic->name, count, topic->room);
     }
     apr_atomic_set32(&topic->count, count < topic->room ? count : topic->room);
 }
@@ -842,30 +848,41 @@ static rd_kafka_resp_err_t ask_ends(topic_t *topic, apr_pool_t *pool)
     return error;
 }
 
-static rd_kafka_resp_err_t ask_all(kc_source_t *source, apr_pool_t *pool)
+/* How far all of them reach. A partition that changes its leader just now, or a topic made a moment
+ * ago, gives an error that is none: Kafka is there, and knows next time. */
+static rd_kafka_resp_err_t ask_all_ends(kc_source_t *source)
 {
-    rd_kafka_resp_err_t error = ask_topics(source);
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
     int kind;
 
-    for (kind = 0; !error && kind < TOPICS && !stopping(source); kind++) {
+    for (kind = 0; kind < TOPICS && !error && !stopping(source); kind++) {
         if (source->topics[kind].name) {
-            error = ask_ends(&source->topics[kind], pool);
+            error = ask_ends(&source->topics[kind], source->round);
         }
+    }
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, source->s,
+                     "Kafka does not say how far partitions "
+                     "reach: %s",
+                     rd_kafka_err2str(error));
     }
     return error;
 }
 
-static rd_kafka_resp_err_t play_round(kc_source_t *source)
+/* Whether Kafka answers is what its answer about topics says. *complete: the rest is known as well. */
+static rd_kafka_resp_err_t play_round(kc_source_t *source, int *complete)
 {
     rd_kafka_resp_err_t error;
 
     apr_thread_mutex_lock(source->lock);
     source->rounds_begun++;
     apr_thread_mutex_unlock(source->lock);
-    error = ask_all(source, source->round);
+    error = ask_topics(source);
+    *complete = !error && !ask_all_ends(source);
     apr_pool_clear(source->round);
     apr_thread_mutex_lock(source->lock);
     source->rounds_over++;
+    source->complete |= *complete;
     apr_thread_cond_broadcast(source->round_over);
     apr_thread_mutex_unlock(source->lock);
     return error;
@@ -878,8 +895,8 @@ static void rest(kc_source_t *source, apr_interval_time_t time, int hurry_counts
     apr_time_t now;
 
     apr_thread_mutex_lock(source->lock);
-    while (!stopping(source) && !(hurry_counts && source->hurry) && (now = apr_time_now()) < until
-           && until - now <= time) {
+    while (!stopping(source) && !(hurry_counts && source->hurry) &&
+           (now = apr_time_now()) < until && until - now <= time) {
         apr_thread_cond_timedwait(source->wake, source->lock, until - now);
     }
     source->hurry = hurry_counts ? 0 : source->hurry;
@@ -890,18 +907,19 @@ static void *APR_THREAD_FUNC keep(apr_thread_t *thread, void *data)
 {
     kc_source_t *source = data;
     int failures = 0;
+    int complete;
 
     while (!stopping(source)) {
-        rd_kafka_resp_err_t error = play_round(source);
+        rd_kafka_resp_err_t error = play_round(source, &complete);
 
         failures = error ? failures + 1 : 0;
         if (stopping(source)) {
             break;
         }
         note_reached(source, error, failures);
-        if (!error) {
-            apr_atomic_set32(&source->dirty, 1);
-            rd_kafka_queue_yield(source->queue); /* there may be states to read now */
+        apr_atomic_set32(&source->dirty, 1);
+        rd_kafka_queue_yield(source->queue); /* there may be states to read now */
+        if (complete) {
             rest(source, KEEPER_REST - KEEPER_HURRY, 1);
         }
         rest(source, KEEPER_HURRY, 0);
@@ -917,15 +935,15 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other)
     const kc_property_t *b = (const kc_property_t *)other->properties->elts;
     int i;
 
-    if (!one->brokers || !other->brokers || strcmp(one->brokers, other->brokers)
-        || strcmp(one->topic, other->topic)
-        || strcmp(one->status_topic ? one->status_topic : "",
-                  other->status_topic ? other->status_topic : "")
-        || strcmp(one->small_topic ? one->small_topic : "",
-                  other->small_topic ? other->small_topic : "")
-        || one->idle != other->idle || one->stale_after != other->stale_after
-        || one->max_cameras != other->max_cameras
-        || one->properties->nelts != other->properties->nelts) {
+    if (!one->brokers || !other->brokers || strcmp(one->brokers, other->brokers) ||
+        strcmp(one->topic, other->topic) ||
+        strcmp(one->status_topic ? one->status_topic : "",
+               other->status_topic ? other->status_topic : "") ||
+        strcmp(one->small_topic ? one->small_topic : "",
+               other->small_topic ? other->small_topic : "") ||
+        one->idle != other->idle || one->stale_after != other->stale_after ||
+        one->max_cameras != other->max_cameras ||
+        one->properties->nelts != other->properties->nelts) {
         return 0;
     }
     for (i = 0; i < one->properties->nelts; i++) {
@@ -1026,14 +1044,14 @@ static apr_status_t set_up(kc_source_t *source, apr_pool_t *pool)
     apr_status_t rv;
     int kind;
 
-    if ((rv = apr_thread_mutex_create(&source->lock, APR_THREAD_MUTEX_DEFAULT, pool))
-        || (rv = apr_thread_cond_create(&source->wake, pool))
-        || (rv = apr_thread_cond_create(&source->round_over, pool))
-        || (rv = create_own_pool(&source->scratch, pool))
-        || (rv = create_own_pool(&source->round, pool))
-        || (rv = set_up_topic(source, KC_LAYER_FULL, config->topic, pool))
-        || (rv = set_up_topic(source, KC_LAYER_SMALL, config->small_topic, pool))
-        || (rv = set_up_topic(source, TOPIC_STATUS, config->status_topic, pool))) {
+    if ((rv = apr_thread_mutex_create(&source->lock, APR_THREAD_MUTEX_DEFAULT, pool)) ||
+        (rv = apr_thread_cond_create(&source->wake, pool)) ||
+        (rv = apr_thread_cond_create(&source->round_over, pool)) ||
+        (rv = create_own_pool(&source->scratch, pool)) ||
+        (rv = create_own_pool(&source->round, pool)) ||
+        (rv = set_up_topic(source, KC_LAYER_FULL, config->topic, pool)) ||
+        (rv = set_up_topic(source, KC_LAYER_SMALL, config->small_topic, pool)) ||
+        (rv = set_up_topic(source, TOPIC_STATUS, config->status_topic, pool))) {
         return rv;
     }
     for (kind = 0; kind < KC_LAYERS; kind++) {
@@ -1131,9 +1149,9 @@ void kc_source_look(kc_source_t *source, apr_interval_time_t wait)
     source->hurry = 1;
     apr_thread_cond_signal(source->wake);
     /* A round that had begun may have missed what is looked for. */
-    while (((apr_int32_t)(source->rounds_over - begun) <= 0
-            || !apr_atomic_read32(&source->known_all))
-           && !stopping(source) && (now = apr_time_now()) < until && until - now <= wait) {
+    while (((apr_int32_t)(source->rounds_over - begun) <= 0 ||
+            !apr_atomic_read32(&source->known_all)) &&
+           !stopping(source) && (now = apr_time_now()) < until && until - now <= wait) {
         apr_thread_cond_timedwait(source->round_over, source->lock, until - now);
     }
     apr_thread_mutex_unlock(source->lock);

@@ -7,9 +7,9 @@
 #include <jansson.h>
 
 static const char *const words[KC_STATES] = {
-    [KC_STATE_UNKNOWN] = "unknown",       [KC_STATE_LIVE] = "live",
-    [KC_STATE_OFFLINE] = "offline",       [KC_STATE_CONNECTING] = "connecting",
-    [KC_STATE_WAITING] = "waiting",       [KC_STATE_FAILED] = "failed",
+    [KC_STATE_UNKNOWN] = "unknown", [KC_STATE_LIVE] = "live",
+    [KC_STATE_OFFLINE] = "offline", [KC_STATE_CONNECTING] = "connecting",
+    [KC_STATE_WAITING] = "waiting", [KC_STATE_FAILED] = "failed",
 };
 
 const char *kc_state_word(kc_state_word_t word)
@@ -84,11 +84,11 @@ static const char *take_record(kc_status_record_t *record, const json_t *object)
         return "its \"" KC_WIRE_STATUS_ERROR "\" is no text";
     }
     /* 1e15 ms: the year 33658, far from where microseconds overflow. */
-    if (!take_number(object, KC_WIRE_STATUS_SINCE, 1e15, &since_ms)
-        || !take_number(object, KC_WIRE_STATUS_FPS, 1e6, &record->fps)
-        || !take_number(object, KC_WIRE_STATUS_WIDTH, 65535, &width)
-        || !take_number(object, KC_WIRE_STATUS_HEIGHT, 65535, &height)
-        || !take_number(object, KC_WIRE_STATUS_BYTES_PER_S, 1e15, &bytes_per_s)) {
+    if (!take_number(object, KC_WIRE_STATUS_SINCE, 1e15, &since_ms) ||
+        !take_number(object, KC_WIRE_STATUS_FPS, 1e6, &record->fps) ||
+        !take_number(object, KC_WIRE_STATUS_WIDTH, 65535, &width) ||
+        !take_number(object, KC_WIRE_STATUS_HEIGHT, 65535, &height) ||
+        !take_number(object, KC_WIRE_STATUS_BYTES_PER_S, 1e15, &bytes_per_s)) {
         return "one of its numbers is none, or out of range";
     }
     record->since = (apr_time_t)since_ms * 1000;
@@ -121,10 +121,10 @@ apr_status_t kc_state_record_parse(kc_status_record_t *record, const char *text,
 
 int kc_state_differs(const kc_state_t *one, const kc_state_t *other)
 {
-    return one->word != other->word || one->since != other->since || one->fps != other->fps
-           || one->width != other->width || one->height != other->height
-           || one->bytes_per_s != other->bytes_per_s || strcmp(one->name, other->name)
-           || strcmp(one->error, other->error);
+    return one->word != other->word || one->since != other->since || one->fps != other->fps ||
+           one->width != other->width || one->height != other->height ||
+           one->bytes_per_s != other->bytes_per_s || strcmp(one->name, other->name) ||
+           strcmp(one->error, other->error);
 }
 
 static json_t *describe(const kc_state_t *state)
@@ -159,8 +159,8 @@ static void add_picture(json_t *object, const kc_frame_t *newest, apr_time_t now
 
 static char *dump(json_t *value, apr_pool_t *pool)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH
-                                       | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH |
+                                       JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
     char *copy;
 
     json_decref(value);

@@ -49,8 +49,8 @@ typedef enum {
 typedef struct {
     apr_uint32_t cam;
     kc_state_word_t word;
-    apr_time_t since;                /* 0: not known */
-    char name[KC_STATE_NAME_SIZE];   /* anything a person may type: escape it where it is shown */
+    apr_time_t since;              /* 0: not known */
+    char name[KC_STATE_NAME_SIZE]; /* anything a person may type: escape it where it is shown */
     double fps;
     apr_uint32_t width;
     apr_uint32_t height;

@@ -18,7 +18,7 @@
 typedef struct {
     kc_state_t state;
     kc_counters_camera_t counts;
-    int fetched;       /* by some child, now */
+    int fetched;        /* by some child, now */
     apr_int64_t age_ms; /* of the newest picture, -1: there was none */
 } row_t;
 
@@ -103,7 +103,8 @@ static void put_head(request_rec *r)
     const char *nonce = nonce_of(r);
 
     apr_table_setn(r->headers_out, "Content-Security-Policy",
-                   apr_psprintf(r->pool, "default-src 'none'; style-src 'nonce-%s'; "
+                   apr_psprintf(r->pool,
+                                "default-src 'none'; style-src 'nonce-%s'; "
                                 "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
                                 nonce ? nonce : "none"));
     ap_set_content_type(r, "text/html; charset=utf-8");
@@ -165,11 +166,13 @@ static void put_row(request_rec *r, const row_t *row)
     else {
         ap_rputs("<td class=\"n\">-</td>", r);
     }
-    ap_rprintf(r, "<td class=\"n\">%.1f</td><td class=\"n\">%u&times;%u</td><td>%s</td>", state->fps,
-               state->width, state->height, row->fetched ? "yes" : "no");
-    ap_rprintf(r, "<td class=\"n\">%" APR_UINT64_T_FMT "</td><td class=\"n\">%" APR_UINT64_T_FMT
+    ap_rprintf(r, "<td class=\"n\">%.1f</td><td class=\"n\">%u&times;%u</td><td>%s</td>",
+               state->fps, state->width, state->height, row->fetched ? "yes" : "no");
+    ap_rprintf(r,
+               "<td class=\"n\">%" APR_UINT64_T_FMT "</td><td class=\"n\">%" APR_UINT64_T_FMT
                "</td><td class=\"n\">%" APR_UINT64_T_FMT "</td><td class=\"n\">%" APR_UINT64_T_FMT
-               "</td>", row->counts.records[KC_COUNTERS_PICTURE], row->counts.bytes,
+               "</td>",
+               row->counts.records[KC_COUNTERS_PICTURE], row->counts.bytes,
                row->counts.records[KC_COUNTERS_BROKEN], row->counts.records[KC_COUNTERS_OUTDATED]);
     ap_rprintf(r, "<td>%s</td></tr>\n", ap_escape_html(r->pool, state->error));
 }
@@ -183,11 +186,13 @@ static void put_cameras(const report_t *report)
              "<th>State</th><th class=\"n\">Last picture</th><th class=\"n\">fps</th>"
              "<th class=\"n\">Size</th><th>Fetched now</th><th class=\"n\">Pictures</th>"
              "<th class=\"n\">Bytes</th><th class=\"n\">Broken</th><th class=\"n\">Outdated</th>"
-             "<th>Error</th></tr>\n", r);
+             "<th>Error</th></tr>\n",
+             r);
     for (i = 0; i < report->rows->nelts; i++) {
         put_row(r, row_at(report, i));
     }
-    ap_rputs("</table>\n<p>Pictures are read from Kafka, and counted, only while somebody watches.</p>\n",
+    ap_rputs("</table>\n<p>Pictures are read from Kafka, and counted, only while somebody "
+             "watches.</p>\n",
              r);
 }
 
@@ -209,9 +214,8 @@ static int send_auto(const report_t *report)
     int i;
 
     ap_set_content_type(r, "text/plain; charset=utf-8");
-    ap_rprintf(r, "version: %s\nchildren: %d\nsince: %" APR_TIME_T_FMT "\nkafka: %s\n",
-               KC_VERSION, kc_counters_children(), apr_time_sec(kc_counters_since()),
-               kafka_word(report));
+    ap_rprintf(r, "version: %s\nchildren: %d\nsince: %" APR_TIME_T_FMT "\nkafka: %s\n", KC_VERSION,
+               kc_counters_children(), apr_time_sec(kc_counters_since()), kafka_word(report));
     for (i = 0; i < KC_COUNTERS; i++) {
         ap_rprintf(r, "%s: %" APR_INT64_T_FMT "\n", kc_counters_name((kc_counter_t)i),
                    kc_counters_sum((kc_counter_t)i));
@@ -219,11 +223,13 @@ static int send_auto(const report_t *report)
     for (i = 0; i < report->rows->nelts; i++) {
         const row_t *row = row_at(report, i);
 
-        ap_rprintf(r, "camera_%u: %s fetched=%d age_ms=%" APR_INT64_T_FMT " pictures=%" APR_UINT64_T_FMT
-                   " bytes=%" APR_UINT64_T_FMT " broken=%" APR_UINT64_T_FMT
-                   " outdated=%" APR_UINT64_T_FMT "\n", row->state.cam, kc_state_word(row->state.word),
-                   row->fetched, row->age_ms, row->counts.records[KC_COUNTERS_PICTURE],
-                   row->counts.bytes, row->counts.records[KC_COUNTERS_BROKEN],
+        ap_rprintf(r,
+                   "camera_%u: %s fetched=%d age_ms=%" APR_INT64_T_FMT
+                   " pictures=%" APR_UINT64_T_FMT " bytes=%" APR_UINT64_T_FMT
+                   " broken=%" APR_UINT64_T_FMT " outdated=%" APR_UINT64_T_FMT "\n",
+                   row->state.cam, kc_state_word(row->state.word), row->fetched, row->age_ms,
+                   row->counts.records[KC_COUNTERS_PICTURE], row->counts.bytes,
+                   row->counts.records[KC_COUNTERS_BROKEN],
                    row->counts.records[KC_COUNTERS_OUTDATED]);
     }
     return OK;
@@ -233,15 +239,16 @@ static int send_auto(const report_t *report)
 
 static void put_json_row(request_rec *r, const row_t *row)
 {
-    ap_rprintf(r, "{\"state\":%s,\"fetched\":%s,\"age_ms\":", kc_state_json(&row->state, NULL, 0, r->pool),
-               row->fetched ? "true" : "false");
+    ap_rprintf(r, "{\"state\":%s,\"fetched\":%s,\"age_ms\":",
+               kc_state_json(&row->state, NULL, 0, r->pool), row->fetched ? "true" : "false");
     if (row->age_ms >= 0) {
         ap_rprintf(r, "%" APR_INT64_T_FMT, row->age_ms);
     }
     else {
         ap_rputs("null", r);
     }
-    ap_rprintf(r, ",\"pictures\":%" APR_UINT64_T_FMT ",\"bytes\":%" APR_UINT64_T_FMT
+    ap_rprintf(r,
+               ",\"pictures\":%" APR_UINT64_T_FMT ",\"bytes\":%" APR_UINT64_T_FMT
                ",\"broken\":%" APR_UINT64_T_FMT ",\"outdated\":%" APR_UINT64_T_FMT "}",
                row->counts.records[KC_COUNTERS_PICTURE], row->counts.bytes,
                row->counts.records[KC_COUNTERS_BROKEN], row->counts.records[KC_COUNTERS_OUTDATED]);
@@ -253,7 +260,8 @@ static int send_json(const report_t *report)
     int i;
 
     ap_set_content_type(r, "application/json");
-    ap_rprintf(r, "{\"version\":\"%s\",\"children\":%d,\"since\":%" APR_TIME_T_FMT
+    ap_rprintf(r,
+               "{\"version\":\"%s\",\"children\":%d,\"since\":%" APR_TIME_T_FMT
                ",\"kafka\":{\"state\":\"%s\",\"topic\":%s,\"error\":%s},\"counters\":{",
                KC_VERSION, kc_counters_children(), apr_time_as_msec(kc_counters_since()),
                kafka_word(report), kc_state_json_text(report->config->topic, r->pool),
@@ -291,7 +299,8 @@ static const char *escape_label(const char *text, apr_pool_t *pool)
 
 static void put_family(request_rec *r, const char *name, const char *type, const char *help)
 {
-    ap_rvputs(r, "# HELP kafkacam_", name, " ", help, "\n# TYPE kafkacam_", name, " ", type, "\n", NULL);
+    ap_rvputs(r, "# HELP kafkacam_", name, " ", help, "\n# TYPE kafkacam_", name, " ", type, "\n",
+              NULL);
 }
 
 static void put_server_metrics(const report_t *report)
@@ -380,8 +389,8 @@ static void put_camera_metric(const report_t *report, const camera_metric_t *met
         double value = metric->value(row);
 
         if (value >= 0) {
-            ap_rprintf(r, "kafkacam_%s{topic=\"%s\",camera=\"%u\",name=\"%s\"} %.15g\n", metric->name,
-                       report->config->topic, row->state.cam,
+            ap_rprintf(r, "kafkacam_%s{topic=\"%s\",camera=\"%u\",name=\"%s\"} %.15g\n",
+                       metric->name, report->config->topic, row->state.cam,
                        escape_label(row->state.name, r->pool), value);
         }
     }
@@ -420,8 +429,8 @@ static int set_refresh(request_rec *r)
 
 static int is_asked(request_rec *r, const char *word)
 {
-    return r->args && !strncmp(r->args, word, strlen(word))
-           && (!r->args[strlen(word)] || r->args[strlen(word)] == '&');
+    return r->args && !strncmp(r->args, word, strlen(word)) &&
+           (!r->args[strlen(word)] || r->args[strlen(word)] == '&');
 }
 
 static int handle_status(request_rec *r)
@@ -439,7 +448,8 @@ static int handle_status(request_rec *r)
     kc_page_set_headers(r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (!set_refresh(r)) {
-        return kc_page_send_text(r, HTTP_BAD_REQUEST, "refresh: a number of seconds from 1 to 3600.");
+        return kc_page_send_text(r, HTTP_BAD_REQUEST,
+                                 "refresh: a number of seconds from 1 to 3600.");
     }
     gather(&report, r);
     if (metrics) {

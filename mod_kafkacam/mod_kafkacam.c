@@ -48,8 +48,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads the configuration twice at its start: this time only to look */
     }
-    if (kc_counters_create(s) != APR_SUCCESS || create_camera_counts(pconf, s) != APR_SUCCESS
-        || kc_clients_create(s) != APR_SUCCESS) {
+    if (kc_counters_create(s) != APR_SUCCESS || create_camera_counts(pconf, s) != APR_SUCCESS ||
+        kc_clients_create(s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     kc_advice_give(s);
@@ -125,12 +125,6 @@ static void register_hooks(apr_pool_t *pool)
 
 /* The only symbol httpd sees (-fvisibility=hidden). */
 module AP_MODULE_DECLARE_DATA kafkacam_module __attribute__((visibility("default"))) = {
-    STANDARD20_MODULE_STUFF,
-    NULL,
-    NULL,
-    kc_config_create,
-    kc_config_merge,
-    kc_config_commands,
-    register_hooks,
-    0
+    STANDARD20_MODULE_STUFF, NULL,           NULL, kc_config_create, kc_config_merge,
+    kc_config_commands,      register_hooks, 0
 };

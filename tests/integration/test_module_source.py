@@ -375,6 +375,7 @@ def test_fifty_viewers_and_one_who_does_not_read(one_child, feed):
         stream.close()
 
 
+@pytest.mark.slow_sanitized     # which keeps what was freed
 def test_memory_does_not_grow_with_pictures(one_child, feed):
     httpd = one_child()
 

@@ -23,13 +23,15 @@ static picture_t decoded(kc_frame_t *frame)
 
     assert_int_equal(frame->kind, KC_FRAME_NOTICE);
     assert_int_equal(tjDecompressHeader3(decoder, (unsigned char *)frame->data, frame->size,
-                                         &picture.width, &picture.height, &sampling, &colours), 0);
+                                         &picture.width, &picture.height, &sampling, &colours),
+                     0);
     assert_int_equal(sampling, TJSAMP_420);
     assert_int_equal(frame->width, picture.width);
     assert_int_equal(frame->height, picture.height);
     picture.light = malloc((size_t)picture.width * (size_t)picture.height);
-    assert_int_equal(tjDecompress2(decoder, (unsigned char *)frame->data, frame->size, picture.light,
-                                   picture.width, 0, picture.height, TJPF_GRAY, 0), 0);
+    assert_int_equal(tjDecompress2(decoder, (unsigned char *)frame->data, frame->size,
+                                   picture.light, picture.width, 0, picture.height, TJPF_GRAY, 0),
+                     0);
     tjDestroy(decoder);
     kc_frame_unref(frame);
     return picture;
@@ -49,13 +51,14 @@ static double share_of_bright(const picture_t *picture, int from_row, int to_row
 
 static void a_notice_has_the_size_of_the_cameras_pictures(void **state)
 {
-    static const apr_uint32_t sizes[][2] = { { 640, 360 }, { 1920, 1080 }, { 321, 181 }, { 8, 8 },
-                                             { 1, 1 } };
+    static const apr_uint32_t sizes[][2] = {
+        { 640, 360 }, { 1920, 1080 }, { 321, 181 }, { 8, 8 }, { 1, 1 }
+    };
     size_t i;
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        picture_t picture = decoded(kc_notice_create(3, "Gate", NOW - HOUR, NOW, sizes[i][0],
-                                                     sizes[i][1]));
+        picture_t picture =
+            decoded(kc_notice_create(3, "Gate", NOW - HOUR, NOW, sizes[i][0], sizes[i][1]));
 
         assert_int_equal(picture.width, sizes[i][0]);
         assert_int_equal(picture.height, sizes[i][1]);

@@ -42,7 +42,8 @@ static kc_frame_t *picture_of(apr_uint32_t cam, apr_uint64_t epoch_ms, apr_time_
 }
 
 /* As the source does it. */
-static kc_roster_verdict_t play(apr_uint32_t cam, apr_uint64_t epoch_ms, apr_time_t captured, int old)
+static kc_roster_verdict_t play(apr_uint32_t cam, apr_uint64_t epoch_ms, apr_time_t captured,
+                                int old)
 {
     kc_frame_t *frame = picture_of(cam, epoch_ms, captured);
     kc_roster_verdict_t verdict = kc_roster_picture(roster, KC_LAYER_FULL, frame, old);

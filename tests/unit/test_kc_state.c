@@ -20,9 +20,10 @@ static void a_record_is_read_and_unknown_fields_are_passed_over(void **state)
 {
     kc_status_record_t record;
 
-    assert_int_equal(parse(&record, "{\"name\":\"Gate\",\"state\":\"streaming\",\"since\":1700000000123,"
-                                    "\"fps\":4.97,\"w\":640,\"h\":360,\"bytes_per_s\":180000,"
-                                    "\"host\":\"a\",\"cpu\":{\"deep\":[1]},\"error\":\"\"}"),
+    assert_int_equal(parse(&record,
+                           "{\"name\":\"Gate\",\"state\":\"streaming\",\"since\":1700000000123,"
+                           "\"fps\":4.97,\"w\":640,\"h\":360,\"bytes_per_s\":180000,"
+                           "\"host\":\"a\",\"cpu\":{\"deep\":[1]},\"error\":\"\"}"),
                      APR_SUCCESS);
     assert_string_equal(record.name, "Gate");
     assert_int_equal(record.state, KC_WIRE_STREAMING);
@@ -46,12 +47,23 @@ static void what_a_record_leaves_out_is_empty(void **state)
 static void nonsense_is_refused_and_changes_nothing(void **state)
 {
     static const char *const wrong[] = {
-        "", "x", "[]", "7", "{}", "{\"state\":\"asleep\"}", "{\"state\":1}",
-        "{\"state\":\"failed\",\"name\":7}", "{\"state\":\"failed\",\"error\":[]}",
-        "{\"state\":\"failed\",\"fps\":-1}", "{\"state\":\"failed\",\"fps\":1e300}",
-        "{\"state\":\"failed\",\"w\":70000}", "{\"state\":\"failed\",\"since\":\"now\"}",
-        "{\"state\":\"failed\",\"since\":1e18}", "{\"state\":\"failed\",\"state\":\"failed\"}",
-        "{\"state\":\"failed\",\"name\":\"\xff\"}", "{\"state\":\"failed\",\"name\":\"a\\u0000b\"}",
+        "",
+        "x",
+        "[]",
+        "7",
+        "{}",
+        "{\"state\":\"asleep\"}",
+        "{\"state\":1}",
+        "{\"state\":\"failed\",\"name\":7}",
+        "{\"state\":\"failed\",\"error\":[]}",
+        "{\"state\":\"failed\",\"fps\":-1}",
+        "{\"state\":\"failed\",\"fps\":1e300}",
+        "{\"state\":\"failed\",\"w\":70000}",
+        "{\"state\":\"failed\",\"since\":\"now\"}",
+        "{\"state\":\"failed\",\"since\":1e18}",
+        "{\"state\":\"failed\",\"state\":\"failed\"}",
+        "{\"state\":\"failed\",\"name\":\"\xff\"}",
+        "{\"state\":\"failed\",\"name\":\"a\\u0000b\"}",
         "{\"state\":\"failed\"} {}",
     };
     kc_status_record_t record;
@@ -99,8 +111,13 @@ static void a_long_name_is_cut_between_characters(void **state)
 
 static kc_state_t gate(void)
 {
-    kc_state_t state = { .cam = 3, .word = KC_STATE_LIVE, .since = 1700000000123456, .fps = 4.967,
-                         .width = 640, .height = 360, .bytes_per_s = 180000 };
+    kc_state_t state = { .cam = 3,
+                         .word = KC_STATE_LIVE,
+                         .since = 1700000000123456,
+                         .fps = 4.967,
+                         .width = 640,
+                         .height = 360,
+                         .bytes_per_s = 180000 };
 
     strcpy(state.name, "Gate");
     return state;
@@ -110,9 +127,10 @@ static void the_json_is_the_camera_object(void **state)
 {
     kc_state_t said = gate();
 
-    assert_string_equal(kc_state_json(&said, NULL, 0, pool),
-                        "{\"camera\":3,\"name\":\"Gate\",\"state\":\"live\",\"since\":1700000000123,"
-                        "\"fps\":4.97,\"w\":640,\"h\":360,\"bytes_per_s\":180000}");
+    assert_string_equal(
+        kc_state_json(&said, NULL, 0, pool),
+        "{\"camera\":3,\"name\":\"Gate\",\"state\":\"live\",\"since\":1700000000123,"
+        "\"fps\":4.97,\"w\":640,\"h\":360,\"bytes_per_s\":180000}");
 }
 
 static void the_json_of_odd_names_cannot_break_out(void **state)
