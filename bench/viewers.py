@@ -18,7 +18,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import feed     # noqa: E402
+import madeup     # noqa: E402
 import stack    # noqa: E402
 
 SIZE = 50000
@@ -44,7 +44,7 @@ class Raw:
 
 
 def httpd(folder, fps, **options):
-    return feed.Feed(folder, cams=CAMS, fps=fps, size=SIZE, children=1, **options).start()
+    return madeup.Feed(folder, cams=CAMS, fps=fps, size=SIZE, children=1, **options).start()
 
 
 def servers(root, fps, viewers, names):
@@ -66,9 +66,9 @@ def measure(server, viewers, seconds):
     options = ["-n", viewers, "-c", CAMS, "-w", 2, "-s", seconds, "-k", max(1, viewers // 20)]
     if server.tls:
         options.append("-t")
-    result = feed.Viewers(server.port, options=options, processor_of=pids).result()
-    result["memory_kb"] = sum(feed.memory_kb(pid) for pid in pids)
-    result["threads"] = sum(feed.threads(pid) for pid in pids)
+    result = madeup.Viewers(server.port, options=options, processor_of=pids).result()
+    result["memory_kb"] = sum(madeup.memory_kb(pid) for pid in pids)
+    result["threads"] = sum(madeup.threads(pid) for pid in pids)
     return result
 
 
@@ -125,7 +125,7 @@ def main():
                         help="instead of 500x25 and the others")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
-    feed.raise_file_limit()
+    madeup.raise_file_limit()
     names = (options.only.split(",") if options.only
              else ["raw send()", "direct", "filters", "thread per viewer", "TLS"])
     found = []

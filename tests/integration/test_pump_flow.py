@@ -14,9 +14,9 @@ import stack
 
 sys.path.insert(0, str(stack.SOURCE / "bench"))
 
-import feed     # noqa: E402
+import madeup     # noqa: E402
 
-feed.raise_file_limit()
+madeup.raise_file_limit()
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def make_feed(new_folder, build):
 
     def make(**options):
         options.setdefault("children", 1)
-        running.append(feed.Feed(new_folder(), build=build, **options))
+        running.append(madeup.Feed(new_folder(), build=build, **options))
         return running[-1].start()
     yield make
     for httpd in running:
@@ -35,7 +35,7 @@ def make_feed(new_folder, build):
 
 def watch(httpd, *options, path="/cam/%d"):
     tls = ["-t"] if httpd.tls else []
-    return feed.Viewers(httpd.port, path, options=[*options, *tls], build=httpd.build)
+    return madeup.Viewers(httpd.port, path, options=[*options, *tls], build=httpd.build)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -84,10 +84,10 @@ def test_thousands_of_viewers_need_no_thread_each_and_leave_the_site_fast(make_f
                       snippet='Alias "/static" "/etc/os-release"\n'
                               '<Location "/static">\nRequire all granted\n</Location>\n')
     pid = httpd.children_pids()[-1]
-    before = feed.threads(pid)
+    before = madeup.threads(pid)
     run = watch(httpd, "-n", count, "-c", 4, "-w", 2, "-s", 6, "-k", 50).wait_begin()
     assert httpd.counters()["viewers"] == count
-    assert feed.threads(pid) == before
+    assert madeup.threads(pid) == before
     begun, times = time.monotonic(), []
     while time.monotonic() < begun + 4:
         asked = time.monotonic()

@@ -12,7 +12,7 @@ import stack
 
 sys.path.insert(0, str(stack.SOURCE / "bench"))
 
-import feed     # noqa: E402
+import madeup     # noqa: E402
 
 LOG = ('LogFormat "%U %>s %b %{kafkacam-camera}n %{kafkacam-frames}n %{kafkacam-skipped}n %D" notes\n'
        "CustomLog FOLDER/notes.log notes\n")
@@ -27,7 +27,7 @@ def make_feed(new_folder, build):
     def make(**options):
         folder = new_folder()
         options["snippet"] = options.get("snippet", "") + LOG.replace("FOLDER", str(folder))
-        running.append(feed.Feed(folder, build=build, children=1, **options))
+        running.append(madeup.Feed(folder, build=build, children=1, **options))
         running[-1].notes = lambda: [Line(*line.split())
                                      for line in (folder / "notes.log").read_text().splitlines()]
         return running[-1].start()
@@ -48,22 +48,22 @@ def wait_until_quiet(httpd):
 
 def wait_for_files(pid, count):
     """The last question for the counters may still be closing its connection."""
-    stack.wait_for(lambda: feed.descriptors(pid) <= count, 10, "files stay open")
+    stack.wait_for(lambda: madeup.descriptors(pid) <= count, 10, "files stay open")
 
 
 @pytest.mark.parametrize("late", [None, (5, 100)], ids=["prompt", "late-workers"])
 def test_resets_at_any_moment_leave_nothing_behind(make_feed, late):
     httpd = make_feed(fps=20, size=20000, threads=32, late=late)
-    feed.churn(httpd.port, 640, build=httpd.build)
+    madeup.churn(httpd.port, 640, build=httpd.build)
     wait_until_quiet(httpd)
-    pid, files, memory = child(httpd), feed.descriptors(child(httpd)), feed.memory_kb(child(httpd))
-    done = feed.churn(httpd.port, 3200, build=httpd.build)
+    pid, files, memory = child(httpd), madeup.descriptors(child(httpd)), madeup.memory_kb(child(httpd))
+    done = madeup.churn(httpd.port, 3200, build=httpd.build)
     assert done == {"cycles": 3200, "bad": 0}
     wait_until_quiet(httpd)
     assert child(httpd) == pid
     wait_for_files(pid, files)
     if not httpd.build.sanitizer():
-        assert feed.memory_kb(pid) < memory + 1024
+        assert madeup.memory_kb(pid) < memory + 1024
     status = dict(line.split(": ", 1) for line in httpd.get("/server-status?auto").splitlines()
                   if ": " in line)
     assert all(0 <= int(status[name]) < 100 for name in status if name.startswith("Conns"))
@@ -82,7 +82,7 @@ def test_tls_viewers_that_break_off_leave_nothing_behind(make_feed):
                 viewer.jpeg()
     watch()
     wait_until_quiet(httpd)
-    files = feed.descriptors(child(httpd))
+    files = madeup.descriptors(child(httpd))
     watch()
     wait_until_quiet(httpd)
     wait_for_files(child(httpd), files)
@@ -114,7 +114,7 @@ def test_a_camera_without_pictures_opens_at_once_and_its_viewers_leave(make_feed
 def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed, how, pump):
     httpd = make_feed(fps=5, threads=64, pump=pump, snippet="KafkaCamMaxBlockingViewers 60\n")
     count = 300 if pump else 40
-    run = feed.Viewers(httpd.port, options=["-n", count, "-c", 4, "-s", 30, "-g"],
+    run = madeup.Viewers(httpd.port, options=["-n", count, "-c", 4, "-s", 30, "-g"],
                        build=httpd.build).wait_begin()
     assert httpd.counters()["viewers"] == count
     old = child(httpd)
@@ -133,7 +133,7 @@ def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed,
 def test_a_child_that_has_served_its_connections_lets_its_viewers_go(make_feed):
     httpd = make_feed(fps=5, snippet="MaxConnectionsPerChild 30\n")
     old = child(httpd)
-    run = feed.Viewers(httpd.port, options=["-n", 20, "-c", 4, "-s", 20, "-g"],
+    run = madeup.Viewers(httpd.port, options=["-n", 20, "-c", 4, "-s", 20, "-g"],
                        build=httpd.build).wait_begin()
     for _ in range(15):
         httpd.get("/counters")
@@ -143,7 +143,7 @@ def test_a_child_that_has_served_its_connections_lets_its_viewers_go(make_feed):
 
 def test_a_client_that_reads_nothing_is_cut(make_feed):
     httpd = make_feed(fps=20, size=400000, snippet="KafkaCamStallTimeout 2\n")
-    run = feed.Viewers(httpd.port, options=["-n", 4, "-Z", 1, "-c", 4, "-s", 4],
+    run = madeup.Viewers(httpd.port, options=["-n", 4, "-Z", 1, "-c", 4, "-s", 4],
                        build=httpd.build)
     stack.wait_for(lambda: httpd.counters()["viewers_stalled"] == 1, 10, "nobody was cut")
     result = run.result()
@@ -174,11 +174,11 @@ def test_who_may_not_see_a_camera_any_more_stops_seeing_it(make_feed, folder, tl
 def test_a_child_that_crashes_leaves_no_viewers_in_the_counters(make_feed):
     # Not httpd's own word on it: crashes in a log fail a test.
     httpd = make_feed(fps=5, snippet="KafkaCamMaxViewersPerClient 30\nLogLevel core:warn\n")
-    feed.Viewers(httpd.port, options=["-n", 20, "-s", 0], build=httpd.build).wait_begin()
+    madeup.Viewers(httpd.port, options=["-n", 20, "-s", 0], build=httpd.build).wait_begin()
     old = child(httpd)
     os.kill(old, signal.SIGKILL)
     stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), 10, "it lives")
     stack.wait_for(lambda: httpd.children_pids(), 10, "no new child")
     assert httpd.counters()["viewers"] == 0
-    assert feed.Viewers(httpd.port, options=["-n", 20, "-s", 0.2],
+    assert madeup.Viewers(httpd.port, options=["-n", 20, "-s", 0.2],
                         build=httpd.build).result()["open"] == 20

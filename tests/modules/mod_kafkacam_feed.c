@@ -4,6 +4,7 @@
  *   KAFKACAM_FEED="CAMS FPS SIZE"   in httpd's environment
  *   /cam/N ?fps= ?meta=1            as in mod_kafkacam; cameras count from 1
  *   /wall                           all of them in one response
+ *   KAFKACAM_FEED_FILE=FILE         this JPEG instead of one made up, for browsers
  *   KAFKACAM_FEED_MAY=FILE          who asks may see camera 1 as long as there is that file
  *
  * A picture begins with FF D8, carries its time and number as text in a comment, and ends with
@@ -37,6 +38,7 @@ static struct {
     apr_uint32_t cams;
     double fps;
     apr_size_t size;
+    char *file; /* size bytes, NULL: made up */
     kc_hub_t *hub;
     apr_thread_t *thread;
     apr_uint32_t quit;
@@ -51,6 +53,10 @@ static kc_frame_t *make_frame(apr_uint32_t cam, apr_uint64_t seq)
     frame->captured = frame->arrived = apr_time_now();
     frame->seq = seq;
     frame->offset = (apr_int64_t)seq;
+    if (feed.file) {
+        memcpy(frame->data, feed.file, feed.size);
+        return frame;
+    }
     memset(frame->data, 0x55, feed.size);
     memcpy(frame->data, comment, sizeof(comment));
     memset(mark, ' ', MARK_SIZE);
@@ -79,6 +85,23 @@ static void *APR_THREAD_FUNC publish_all(apr_thread_t *thread, void *data)
     return NULL;
 }
 
+static void read_file(const char *name, apr_pool_t *pool)
+{
+    apr_finfo_t info;
+    apr_file_t *file;
+
+    if (!name || apr_file_open(&file, name, APR_READ, 0, pool) != APR_SUCCESS ||
+        apr_file_info_get(&info, APR_FINFO_SIZE, file) != APR_SUCCESS) {
+        return;
+    }
+    feed.size = (apr_size_t)info.size;
+    feed.file = apr_palloc(pool, feed.size);
+    if (apr_file_read_full(file, feed.file, feed.size, NULL) != APR_SUCCESS) {
+        feed.file = NULL;
+    }
+    apr_file_close(file);
+}
+
 static apr_status_t stop(void *data)
 {
     apr_status_t rv;
@@ -100,6 +123,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     feed.size = size;
+    read_file(getenv("KAFKACAM_FEED_FILE"), pchild);
     kc_hub_create(&feed.hub, feed.cams + 1, pchild);
     kc_pump_start(pchild, s);
     if (feed.fps > 0) {

@@ -40,14 +40,15 @@ class Feed(stack.Httpd):
 """
 
     def __init__(self, folder, *, cams=4, fps=5, size=50000, pump=True, direct=True, late=None,
-                 may=None, build=None,
+                 may=None, file=None, build=None,
                  snippet="", **more):
         build = build or stack.Build()
         super().__init__(folder, NoBroker(), build, locations=self.LOCATIONS,
                          snippet="ListenBacklog 4096\n"
                                  f"KafkaCamMaxViewers 15000\n{snippet}", **more)
         self.words = f"{cams} {fps} {size}"
-        self.pump, self.direct, self.late, self.may = pump, direct, late, may
+        self.pump, self.direct, self.late = pump, direct, late
+        self.may, self.file = may, file
 
     def configuration(self):
         text = super().configuration()
@@ -63,6 +64,8 @@ class Feed(stack.Httpd):
             environment["KAFKACAM_NO_PUMP"] = "1"
         if not self.direct:
             environment["KAFKACAM_FILTER"] = "1"
+        if self.file:
+            environment["KAFKACAM_FEED_FILE"] = str(self.file)
         if self.may:
             environment["KAFKACAM_FEED_MAY"] = str(self.may)
         if self.late:
