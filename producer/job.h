@@ -4,7 +4,7 @@
  * password. Both are well under a packet's 200 kB; a larger one is an error.
  *
  * The supervisor starts "kafkacam-camera [--syslog]" with the job waiting in JOB_FD, no other
- * descriptor above 2, stdin from /dev/null, and an environment of PATH and JOURNAL_STREAM alone.
+ * descriptor above 2, stdin from /dev/null, and the few variables of process.c as environment.
  * A camera ends itself when JOB_FD shows the end of file: the supervisor is gone, kill -9 included.
  * It ends on SIGTERM within 2 s. */
 #ifndef JOB_H

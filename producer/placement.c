@@ -440,7 +440,8 @@ static int make_missing(struct placement *placement)
     return result;
 }
 
-/* Seconds until the next look: soon after something was made or failed, else now and then. */
+/* Seconds until the next look: soon after something was made (not at once: one that exists and that
+ * we may not see would be made again and again), else now and then. */
 static time_t look_and_make(struct placement *placement)
 {
     static const time_t steps[] = { 1, 2, 5, 10, 30 };
@@ -450,7 +451,7 @@ static time_t look_and_make(struct placement *placement)
         return steps[placement->failures > 5 ? 4 : placement->failures - 1];
     }
     made = make_missing(placement);
-    return made > 0 ? 0 : LOOK_AGAIN_S;
+    return made > 0 ? 1 : LOOK_AGAIN_S;
 }
 
 /* ---- the status topic --------------------------------------------------------------------- */

@@ -498,6 +498,10 @@ def test_a_broker_that_is_away_is_waited_for(make_supervisor, database, broker):
     broker.start()
     supervisor.wait_state(2, "streaming")
     assert supervisor.pid_of(1) == pid
+    broker.stop()
+    supervisor.stop()               # within 5 s all the same
+    broker.start()
+    supervisor.start()
 
 
 def test_systemd_is_told(make_supervisor, database, folder):
