@@ -53,9 +53,12 @@ static void wait_for_beat(void)
 
 static void encode(void)
 {
-    struct picture in = { .width = bench.frame->width, .height = bench.frame->height,
-                          .format = PICTURE_I420, .bt709 = bench.frame->height >= 720,
-                          .aspect_num = 1, .aspect_den = 1 };
+    struct picture in = { .width = bench.frame->width,
+                          .height = bench.frame->height,
+                          .format = PICTURE_I420,
+                          .bt709 = bench.frame->height >= 720,
+                          .aspect_num = 1,
+                          .aspect_den = 1 };
     const unsigned char *planes[3];
     struct picture out;
     unsigned long size = tjBufSize(in.width, in.height, TJSAMP_420);
@@ -93,8 +96,8 @@ static void decode(AVPacket *packet)
 
     wait_for_beat();
     begun_s = now_s(CLOCK_THREAD_CPUTIME_ID);
-    if (avcodec_send_packet(bench.codec, packet) < 0
-        || avcodec_receive_frame(bench.codec, bench.frame) < 0) {
+    if (avcodec_send_packet(bench.codec, packet) < 0 ||
+        avcodec_receive_frame(bench.codec, bench.frame) < 0) {
         return;
     }
     bench.decode_ms += (now_s(CLOCK_THREAD_CPUTIME_ID) - begun_s) * 1e3;
@@ -174,9 +177,10 @@ int main(int argc, char **argv)
     getrusage(RUSAGE_SELF, &usage);
     n = (double)bench.frames;
     printf("{\"frames\": %ld, \"cpu_s\": %.4f, \"decode_ms\": %.3f, \"colour_ms\": %.3f, "
-           "\"encode_ms\": %.3f}\n", bench.frames,
-           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-               + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+           "\"encode_ms\": %.3f}\n",
+           bench.frames,
+           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
            bench.decode_ms / n, bench.colour_ms / n, bench.encode_ms / n);
     return 0;
 }

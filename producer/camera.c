@@ -35,9 +35,11 @@ enum event { EVENT_OPENED, EVENT_PUBLISHED, EVENT_RETRY, EVENT_ENDED, EVENTS };
 
 static const enum kc_wire_state next_state[KC_WIRE_STATES][EVENTS] = {
     /*                        opened              published            retry              ended */
-    [KC_WIRE_CONNECTING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING, KC_WIRE_FAILED },
+    [KC_WIRE_CONNECTING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING,
+                             KC_WIRE_FAILED },
     [KC_WIRE_WAITING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING, KC_WIRE_FAILED },
-    [KC_WIRE_STREAMING] = { KC_WIRE_STREAMING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING, KC_WIRE_FAILED },
+    [KC_WIRE_STREAMING] = { KC_WIRE_STREAMING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING,
+                            KC_WIRE_FAILED },
     [KC_WIRE_FAILED] = { KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED },
 };
 
@@ -70,7 +72,7 @@ struct camera {
     size_t usual_size;  /* of the camera's own JPEGs, smoothed */
     struct jpeg *judge; /* of those that are smaller than usual, NULL until there was one */
     int64_t tick_us, silent_us, barren_us; /* when interrupted() ticks, when the watchdog bites */
-    int64_t patience_us;                    /* with which barren_us was set */
+    int64_t patience_us;                   /* with which barren_us was set */
     enum { QUIET, BITTEN_SILENT, BITTEN_BARREN } watchdog;
     int64_t reported_us;
     struct meter meter, reported;
@@ -194,8 +196,8 @@ static int supervisor_left(const struct camera *camera)
     struct pollfd fd = { camera->job_fd, POLLIN, 0 };
     char byte;
 
-    return camera->job_fd >= 0 && poll(&fd, 1, 0) > 0
-           && ((fd.revents & (POLLHUP | POLLERR | POLLNVAL)) || read(camera->job_fd, &byte, 1) == 0);
+    return camera->job_fd >= 0 && poll(&fd, 1, 0) > 0 &&
+           ((fd.revents & (POLLHUP | POLLERR | POLLNVAL)) || read(camera->job_fd, &byte, 1) == 0);
 }
 
 /* FFmpeg asks hundreds of times a picture, so nearly always nothing but the clock is looked at. */
@@ -284,8 +286,8 @@ static void publish_picture(struct camera *camera, unsigned mask, const struct p
     unsigned i;
 
     for (i = 0; i < SINK_TOPICS; i++) {
-        if (mask & (1u << i) && outlet_picture(camera->outlets[i], picture, captured_us)
-            && i == SINK_WHOLE) {
+        if (mask & (1u << i) && outlet_picture(camera->outlets[i], picture, captured_us) &&
+            i == SINK_WHOLE) {
             published(camera);
         }
     }
@@ -333,7 +335,8 @@ static void take_coded(struct camera *camera, const struct decode_unit *unit)
     struct picture picture;
     struct decode_times times;
     unsigned mask = 0;
-    int needed = gop_wants(&camera->gop, unit->key, unit->reference, beat_time(camera, &unit->times));
+    int needed =
+        gop_wants(&camera->gop, unit->key, unit->reference, beat_time(camera, &unit->times));
     int alone = camera->gop.mode == GOP_KEYS;
     int rc;
 
@@ -391,7 +394,8 @@ static int is_whole(struct camera *camera, const struct jfif *jfif, const uint8_
             return 0;
         }
     }
-    camera->usual_size = camera->usual_size ? (camera->usual_size * 15 + jfif->size) / 16 : jfif->size;
+    camera->usual_size =
+        camera->usual_size ? (camera->usual_size * 15 + jfif->size) / 16 : jfif->size;
     return 1;
 }
 
@@ -411,8 +415,8 @@ static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
         return;
     }
     captured_us = capture_time(camera, &unit->times);
-    if (mask & (1u << SINK_WHOLE)
-        && outlet_passes(camera->outlets[SINK_WHOLE], jfif.width, jfif.size)) {
+    if (mask & (1u << SINK_WHOLE) &&
+        outlet_passes(camera->outlets[SINK_WHOLE], jfif.width, jfif.size)) {
         pass_jpeg(camera, &jfif, unit->jpeg, captured_us);
         mask &= ~(1u << SINK_WHOLE);
     }
@@ -449,8 +453,8 @@ static void explain(const struct camera *camera, uint64_t damaged_before, char *
         snprintf(why, size, "the camera sent nothing for %.1f s", camera->job.timeout_ms / 1000.0);
     }
     else {
-        snprintf(why, size, "%s for %.0f s, %s", camera->need_key ? "no undamaged key frame"
-                                                                 : "no undamaged picture",
+        snprintf(why, size, "%s for %.0f s, %s",
+                 camera->need_key ? "no undamaged key frame" : "no undamaged picture",
                  (double)camera->patience_us / 1e6,
                  camera->meter.damaged > damaged_before
                      ? "packets get lost: use transport tcp or a better line"
@@ -516,8 +520,8 @@ static void run(struct camera *camera)
 
     happened(camera, EVENT_RETRY, "connecting");
     end = attempt(camera, transport == JOB_AUTO ? JOB_TCP : transport, why, sizeof(why));
-    if (transport == JOB_AUTO && end == DECODE_END_TRANSPORT && camera->state != KC_WIRE_STREAMING
-        && !stopping) {
+    if (transport == JOB_AUTO && end == DECODE_END_TRANSPORT &&
+        camera->state != KC_WIRE_STREAMING && !stopping) {
         log_info("not over tcp (%s), trying udp", why);
         happened(camera, EVENT_RETRY, "connecting over udp");
         attempt(camera, JOB_UDP, why, sizeof(why));
@@ -560,8 +564,10 @@ static int get_job(struct camera *camera, int argc, char **argv)
         log_open("kafkacam-camera", LOG_LEVEL_INFO, to_syslog);
         job_clear(&camera->job);
         if (job_receive(JOB_FD, &camera->job, 10000)) {
-            log_error(1502, "no job in descriptor %d: %s; this program is started by "
-                            "kafkacam-producer, by hand see --help", JOB_FD, strerror(errno));
+            log_error(1502,
+                      "no job in descriptor %d: %s; this program is started by "
+                      "kafkacam-producer, by hand see --help",
+                      JOB_FD, strerror(errno));
             return EXIT_UNABLE;
         }
         camera->job_fd = JOB_FD;
@@ -576,10 +582,10 @@ static int get_job(struct camera *camera, int argc, char **argv)
 
 static int open_outlets(struct camera *camera)
 {
-    return sink_open(&camera->sink, &camera->job)
-           || outlet_open(&camera->outlets[SINK_WHOLE], SINK_WHOLE, &camera->job, camera->sink)
-           || (camera->job.small_width
-               && outlet_open(&camera->outlets[SINK_SMALL], SINK_SMALL, &camera->job, camera->sink));
+    return sink_open(&camera->sink, &camera->job) ||
+           outlet_open(&camera->outlets[SINK_WHOLE], SINK_WHOLE, &camera->job, camera->sink) ||
+           (camera->job.small_width &&
+            outlet_open(&camera->outlets[SINK_SMALL], SINK_SMALL, &camera->job, camera->sink));
 }
 
 static void close_all(struct camera *camera)

@@ -15,10 +15,10 @@
  * product's upper 16 bits are then 64ths of a step. */
 struct colour_factors {
     uint16_t luma_offset;
-    uint16_t luma;         /* 32768ths */
-    int16_t luma_cb;       /* 16384ths, what BT.709 to BT.601 adds to luma for chroma */
+    uint16_t luma;   /* 32768ths */
+    int16_t luma_cb; /* 16384ths, what BT.709 to BT.601 adds to luma for chroma */
     int16_t luma_cr;
-    int16_t cb_cb, cb_cr;  /* 16384ths */
+    int16_t cb_cb, cb_cr; /* 16384ths */
     int16_t cr_cb, cr_cr;
 };
 
@@ -33,7 +33,7 @@ struct colour_factors {
 #define CR_CB   (-0.072453)
 #define CR_CR   0.983398
 
-#define TO_16384(x) ((int16_t)((x) * 16384 + ((x) < 0 ? -0.5 : 0.5)))
+#define TO_16384(x) ((int16_t)((x)*16384 + ((x) < 0 ? -0.5 : 0.5)))
 
 static const struct colour_factors factors[2][2] = {
     /* [full range][BT.709] */

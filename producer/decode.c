@@ -31,7 +31,7 @@ struct decode {
     AVFrame *frame;
     AVStream *stream;
     struct decode_settings settings;
-    char *url;      /* of the settings, its login encoded; holds a password */
+    char *url; /* of the settings, its login encoded; holds a password */
     char host[256];
     struct decode_times next; /* of the unit that is on its way, see arrived() */
     struct {
@@ -61,8 +61,8 @@ static char redirected[200];
 
 static int tells_of_loss(const char *format)
 {
-    return strstr(format, "missed %d packets") || strstr(format, "bad cseq")
-           || strstr(format, "dropping old packet");
+    return strstr(format, "missed %d packets") || strstr(format, "bad cseq") ||
+           strstr(format, "dropping old packet");
 }
 
 static void on_log(void *object, int level, const char *format, va_list arguments)
@@ -117,7 +117,8 @@ static const struct {
     { AVERROR_HTTP_NOT_FOUND, DECODE_END_DENIED, "the camera has no stream of that name (404)" },
     { AVERROR_HTTP_BAD_REQUEST, DECODE_END_DENIED, "the camera calls it a bad request (400)" },
     { AVERROR_HTTP_SERVER_ERROR, DECODE_END_TRANSPORT, "the camera reports an error (5xx)" },
-    { AVERROR_HTTP_OTHER_4XX, DECODE_END_TRANSPORT, "the camera refuses, often this transport (4xx)" },
+    { AVERROR_HTTP_OTHER_4XX, DECODE_END_TRANSPORT,
+      "the camera refuses, often this transport (4xx)" },
     { AVERROR_PROTOCOL_NOT_FOUND, DECODE_END_DENIED, "only rtsp:// and rtsps:// are allowed" },
     { AVERROR(EINVAL), DECODE_END_DENIED, "not allowed" },
     { AVERROR(ECONNREFUSED), DECODE_END_UNREACHABLE, "connection refused" },
@@ -161,8 +162,8 @@ static void ended(struct decode *decode, int error, enum decode_end otherwise)
     }
     else {
         av_strerror(error, text, sizeof(text));
-        snprintf(decode->why, sizeof(decode->why), "%s%s%.180s", text, last_complaint[0] ? ": " : "",
-                 last_complaint);
+        snprintf(decode->why, sizeof(decode->why), "%s%s%.180s", text,
+                 last_complaint[0] ? ": " : "", last_complaint);
     }
 }
 
@@ -298,8 +299,8 @@ static int choose_stream(struct decode *decode)
 
 static int is_supported(enum AVCodecID id)
 {
-    return id == AV_CODEC_ID_H264 || id == AV_CODEC_ID_HEVC || id == AV_CODEC_ID_MPEG4
-           || id == AV_CODEC_ID_MJPEG;
+    return id == AV_CODEC_ID_H264 || id == AV_CODEC_ID_HEVC || id == AV_CODEC_ID_MPEG4 ||
+           id == AV_CODEC_ID_MJPEG;
 }
 
 static int open_codec(struct decode *decode)
@@ -309,7 +310,8 @@ static int open_codec(struct decode *decode)
     char words[96];
 
     if (!is_supported(parameters->codec_id) || !codec) {
-        snprintf(words, sizeof(words), "video as %s is not supported, only H.264, H.265, MPEG-4, MJPEG",
+        snprintf(words, sizeof(words),
+                 "video as %s is not supported, only H.264, H.265, MPEG-4, MJPEG",
                  avcodec_get_name(parameters->codec_id));
         return give_up(decode, DECODE_END_DENIED, words);
     }
@@ -356,7 +358,8 @@ int decode_open(struct decode **result, const struct decode_settings *settings)
     decode->frame = av_frame_alloc();
     /* No avformat_find_stream_info(): it reads a second of video to learn what the first picture
      * tells anyway. */
-    if (prepare_url(decode) || prepare_tls(decode) || connect_camera(decode) || choose_stream(decode) || open_codec(decode)) {
+    if (prepare_url(decode) || prepare_tls(decode) || connect_camera(decode) ||
+        choose_stream(decode) || open_codec(decode)) {
         return -1;
     }
     decode->next = arrived(DECODE_NO_TIME);
@@ -537,8 +540,8 @@ static void set_colour(const struct decode *decode, struct picture *picture, con
     const AVPixFmtDescriptor *description = av_pix_fmt_desc_get((enum AVPixelFormat)frame->format);
 
     set_format(picture, frame);
-    if (description
-        && ((description->flags & AV_PIX_FMT_FLAG_RGB) || description->nb_components < 3)) {
+    if (description &&
+        ((description->flags & AV_PIX_FMT_FLAG_RGB) || description->nb_components < 3)) {
         picture->full_range = 0; /* scale.c makes BT.601 in limited range of these */
         return;
     }
@@ -550,8 +553,8 @@ static void set_aspect(struct picture *picture, AVRational aspect)
     picture->aspect_num = 1;
     picture->aspect_den = 1;
     /* Nonsense is frequent, real pixels are between 1:2 and 2:1. */
-    if (aspect.num > 0 && aspect.den > 0 && aspect.num / aspect.den < 3
-        && aspect.den / aspect.num < 3) {
+    if (aspect.num > 0 && aspect.den > 0 && aspect.num / aspect.den < 3 &&
+        aspect.den / aspect.num < 3) {
         picture->aspect_num = aspect.num;
         picture->aspect_den = aspect.den;
     }
@@ -582,7 +585,8 @@ int decode_picture(struct decode *decode, struct picture *picture, struct decode
         return -1;
     }
     if (alone) {
-        avcodec_send_packet(decode->codec, NULL); /* nothing follows that it might be shown behind */
+        avcodec_send_packet(decode->codec,
+                            NULL); /* nothing follows that it might be shown behind */
     }
     rc = avcodec_receive_frame(decode->codec, decode->frame);
     if (alone) {
@@ -591,8 +595,8 @@ int decode_picture(struct decode *decode, struct picture *picture, struct decode
     if (rc == AVERROR(EAGAIN)) {
         return 0;
     }
-    if (rc < 0 || (decode->frame->flags & AV_FRAME_FLAG_CORRUPT)
-        || decode->frame->decode_error_flags || decode->frame->width < 1) {
+    if (rc < 0 || (decode->frame->flags & AV_FRAME_FLAG_CORRUPT) ||
+        decode->frame->decode_error_flags || decode->frame->width < 1) {
         return -1;
     }
     find_times(decode, times);

@@ -18,19 +18,19 @@ struct decode;
 
 struct decode_settings {
     const char *url;
-    enum job_transport transport;   /* JOB_TCP or JOB_UDP */
-    uint32_t timeout_ms;            /* of connecting and of each wait for data */
+    enum job_transport transport; /* JOB_TCP or JOB_UDP */
+    uint32_t timeout_ms;          /* of connecting and of each wait for data */
     int tls_verify;
     const char *tls_ca;
-    int (*interrupt)(void *baton);  /* not 0: give up now */
+    int (*interrupt)(void *baton); /* not 0: give up now */
     void *baton;
 };
 
 /* When a unit was taken by the camera. */
 struct decode_times {
-    int64_t media_us;    /* the stream's own clock, any origin, even rhythm; or DECODE_NO_TIME */
-    int64_t sender_us;   /* since 1970 by the camera's clock (RTCP), or DECODE_NO_TIME */
-    int64_t arrival_us;  /* since 1970 by ours */
+    int64_t media_us;   /* the stream's own clock, any origin, even rhythm; or DECODE_NO_TIME */
+    int64_t sender_us;  /* since 1970 by the camera's clock (RTCP), or DECODE_NO_TIME */
+    int64_t arrival_us; /* since 1970 by ours */
     int64_t arrival_mono_us;
 };
 

@@ -98,7 +98,7 @@ int gop_is_reference(enum gop_codec codec, const uint8_t *data, size_t size)
     for (; at < size; at = next_nal(data, size, at)) {
         if (codec == GOP_H264) {
             type = data[at] & 31;
-            if (type >= 1 && type <= 5) { /* a slice */
+            if (type >= 1 && type <= 5) {      /* a slice */
                 return (data[at] & 0x60) != 0; /* nal_ref_idc */
             }
         }

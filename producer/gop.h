@@ -10,12 +10,12 @@
 enum gop_mode { GOP_ALL, GOP_REFERENCES, GOP_KEYS };
 
 struct gop {
-    double fps;            /* wanted, 0: all */
+    double fps; /* wanted, 0: all */
     enum gop_mode mode;
-    int64_t begun_us;      /* of the current group, by the stream's clock */
-    unsigned references;   /* in it so far */
+    int64_t begun_us;    /* of the current group, by the stream's clock */
+    unsigned references; /* in it so far */
     unsigned others;
-    unsigned groups;       /* complete ones seen, in a row of plausible ones */
+    unsigned groups;                         /* complete ones seen, in a row of plausible ones */
     double key_fps, reference_fps;           /* of the group before */
     double last_key_fps, last_reference_fps; /* of the one before that */
 };

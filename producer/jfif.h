@@ -12,8 +12,8 @@
 
 struct jfif {
     uint32_t width, height;
-    size_t size;       /* up to and with the end marker; what follows is padding */
-    size_t tables_at;  /* where missing Huffman tables belong; 0: it has its own */
+    size_t size;      /* up to and with the end marker; what follows is padding */
+    size_t tables_at; /* where missing Huffman tables belong; 0: it has its own */
 };
 
 /* 0: a complete JPEG that every browser shows, from its start to its end marker. -1: anything else. */

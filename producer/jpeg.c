@@ -93,8 +93,8 @@ static int compress(struct jpeg *jpeg, const struct picture *picture, int qualit
 int jpeg_compress(struct jpeg *jpeg, const struct picture *picture, int quality,
                   const uint8_t **data, size_t *size)
 {
-    if (make_room(jpeg, picture->width, picture->height)
-        || compress(jpeg, picture, quality, size)) {
+    if (make_room(jpeg, picture->width, picture->height) ||
+        compress(jpeg, picture, quality, size)) {
         if (!jpeg->complained) {
             log_warning(1511, "no JPEG of %dx%d: %s", picture->width, picture->height,
                         jpeg->buffer ? tjGetErrorStr2(jpeg->turbo) : "too large");
@@ -115,8 +115,8 @@ int jpeg_is_sound(struct jpeg *jpeg, const uint8_t *data, size_t size)
     if (!jpeg->reader) {
         jpeg->reader = tjInitDecompress();
     }
-    if (!jpeg->reader
-        || tjDecompressHeader3(jpeg->reader, data, size, &width, &height, &sampling, &space)) {
+    if (!jpeg->reader ||
+        tjDecompressHeader3(jpeg->reader, data, size, &width, &height, &sampling, &space)) {
         return 0;
     }
     width = TJSCALED(width, eighth);

@@ -7,12 +7,12 @@
 
 /* Totals since the start. */
 struct meter {
-    uint64_t units;             /* coded pictures from the camera */
+    uint64_t units; /* coded pictures from the camera */
     uint64_t decodes, decode_us;
     uint64_t encodes, encode_us; /* scale, colour and JPEG */
-    uint64_t taken, bytes;      /* by the broker */
-    uint64_t damaged;           /* units not published for what was wrong with them */
-    uint64_t dropped;           /* damaged and all others that nobody will see */
+    uint64_t taken, bytes;       /* by the broker */
+    uint64_t damaged;            /* units not published for what was wrong with them */
+    uint64_t dropped;            /* damaged and all others that nobody will see */
 };
 
 /* Fill the numbers of report from what changed between before and now, elapsed_us apart. Its state,

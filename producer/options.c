@@ -39,10 +39,28 @@ static const char help[] =
     "\n"
     "Ends with 0 when told to stop, 1 when the camera failed, 2 when it cannot work at all.\n";
 
-enum { OPTION_BROKERS = 256, OPTION_KAFKA, OPTION_TOPIC, OPTION_CAM, OPTION_FPS, OPTION_WIDTH,
-       OPTION_QUALITY, OPTION_SMALL_WIDTH, OPTION_SMALL_FPS, OPTION_SMALL_TOPIC, OPTION_TRANSPORT,
-       OPTION_TIMEOUT, OPTION_MAX_FRAME_BYTES, OPTION_TLS_VERIFY, OPTION_TLS_CA, OPTION_REPORT,
-       OPTION_LOG_LEVEL, OPTION_SYSLOG, OPTION_VERSION, OPTION_HELP };
+enum {
+    OPTION_BROKERS = 256,
+    OPTION_KAFKA,
+    OPTION_TOPIC,
+    OPTION_CAM,
+    OPTION_FPS,
+    OPTION_WIDTH,
+    OPTION_QUALITY,
+    OPTION_SMALL_WIDTH,
+    OPTION_SMALL_FPS,
+    OPTION_SMALL_TOPIC,
+    OPTION_TRANSPORT,
+    OPTION_TIMEOUT,
+    OPTION_MAX_FRAME_BYTES,
+    OPTION_TLS_VERIFY,
+    OPTION_TLS_CA,
+    OPTION_REPORT,
+    OPTION_LOG_LEVEL,
+    OPTION_SYSLOG,
+    OPTION_VERSION,
+    OPTION_HELP
+};
 
 static const struct option options[] = {
     { "brokers", required_argument, NULL, OPTION_BROKERS },
@@ -131,8 +149,9 @@ static int take_seconds(uint32_t *to_ms, const char *text)
 
 static int take_transport(enum job_transport *to, const char *text)
 {
-    static const char *const names[] = { [JOB_TCP] = "tcp", [JOB_UDP] = "udp",
-                                         [JOB_AUTO] = "auto" };
+    static const char *const names[] = {
+        [JOB_TCP] = "tcp", [JOB_UDP] = "udp", [JOB_AUTO] = "auto"
+    };
     int i;
 
     for (i = 0; i < 3; i++) {

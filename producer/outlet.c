@@ -73,8 +73,8 @@ int outlet_wants(struct outlet *outlet, int64_t media_us)
 
 int outlet_passes(const struct outlet *outlet, uint32_t width, size_t size)
 {
-    return outlet->pass && size <= outlet->max_bytes
-           && (!outlet->max_width || width <= outlet->max_width);
+    return outlet->pass && size <= outlet->max_bytes &&
+           (!outlet->max_width || width <= outlet->max_width);
 }
 
 static int64_t now_us(void)
@@ -97,8 +97,8 @@ static int prepare(struct outlet *outlet, struct picture *out, const struct pict
         *out = scaled;
         return 0;
     }
-    if (!outlet->converted || outlet->converted_width != scaled.width
-        || outlet->converted_height != scaled.height) {
+    if (!outlet->converted || outlet->converted_width != scaled.width ||
+        outlet->converted_height != scaled.height) {
         free(outlet->converted);
         outlet->converted = mem_zeroed(1, colour_size(scaled.width, scaled.height));
         outlet->converted_width = scaled.width;
@@ -111,8 +111,10 @@ static int prepare(struct outlet *outlet, struct picture *out, const struct pict
 static void complain(struct outlet *outlet, size_t size)
 {
     if (!outlet->complained) {
-        log_warning(1550, "a picture has %zu bytes even at quality %d, above max_frame_bytes %zu; "
-                          "such pictures are dropped", size, outlet->quality_now, outlet->max_bytes);
+        log_warning(1550,
+                    "a picture has %zu bytes even at quality %d, above max_frame_bytes %zu; "
+                    "such pictures are dropped",
+                    size, outlet->quality_now, outlet->max_bytes);
         outlet->complained = 1;
     }
 }

@@ -47,7 +47,8 @@ int pace_rhythm_wants(struct pace_rhythm *rhythm, int64_t media_us)
     /* An eighth of being off moves the beat, so that it settles amid the pictures' jitter. */
     rhythm->due_us += rhythm->interval_us + late_us / 8;
     if (rhythm->due_us < media_us + rhythm->interval_us / 2) {
-        rhythm->due_us = media_us + rhythm->interval_us; /* after a gap: no two in quick succession */
+        rhythm->due_us =
+            media_us + rhythm->interval_us; /* after a gap: no two in quick succession */
     }
     return 1;
 }
@@ -82,8 +83,8 @@ int64_t pace_clock_capture(struct pace_clock *clock, int64_t sender_us, int64_t 
     int64_t captured_us = arrival_us;
     int64_t slow_us;
 
-    if (sender_is_plausible(clock, sender_us, arrival_us, arrival_mono_us)
-        && sender_us < arrival_us) {
+    if (sender_is_plausible(clock, sender_us, arrival_us, arrival_mono_us) &&
+        sender_us < arrival_us) {
         captured_us = sender_us;
     }
     if (clock->last_us != PACE_NO_TIME && captured_us <= clock->last_us) {

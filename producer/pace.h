@@ -15,10 +15,10 @@
 #define PACE_TRUST_US INT64_C(10000000)
 
 struct pace_rhythm {
-    int64_t interval_us;  /* 0: all pictures */
-    int64_t due_us;       /* by the stream's clock, PACE_NO_TIME before the first */
+    int64_t interval_us; /* 0: all pictures */
+    int64_t due_us;      /* by the stream's clock, PACE_NO_TIME before the first */
     int64_t last_us;
-    int64_t step_us;      /* between pictures of the stream, smoothed */
+    int64_t step_us; /* between pictures of the stream, smoothed */
 };
 
 void pace_rhythm_init(struct pace_rhythm *rhythm, double fps);
@@ -28,9 +28,9 @@ void pace_rhythm_init(struct pace_rhythm *rhythm, double fps);
 int pace_rhythm_wants(struct pace_rhythm *rhythm, int64_t media_us);
 
 struct pace_clock {
-    int64_t last_us;      /* what was given out */
+    int64_t last_us; /* what was given out */
     int64_t last_mono_us;
-    int64_t wrong_mono_us;/* when the camera's clock was last found wrong, or PACE_NO_TIME */
+    int64_t wrong_mono_us; /* when the camera's clock was last found wrong, or PACE_NO_TIME */
 };
 
 void pace_clock_init(struct pace_clock *clock);

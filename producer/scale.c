@@ -92,8 +92,8 @@ static int lay_out(struct scale *scale, struct picture *out)
 
 int scale_convert(struct scale *scale, struct picture *out, const struct picture *in, int max_width)
 {
-    enum AVPixelFormat from = in->format == PICTURE_I420 ? AV_PIX_FMT_YUV420P
-                                                         : (enum AVPixelFormat)in->format;
+    enum AVPixelFormat from =
+        in->format == PICTURE_I420 ? AV_PIX_FMT_YUV420P : (enum AVPixelFormat)in->format;
     uint8_t *planes[PICTURE_PLANES];
 
     *out = *in;
@@ -111,9 +111,8 @@ int scale_convert(struct scale *scale, struct picture *out, const struct picture
     scale->sws = sws_getCachedContext(scale->sws, in->width, in->height, from, out->width,
                                       out->height, AV_PIX_FMT_YUV420P, SWS_AREA, NULL, NULL, NULL);
     memcpy(planes, out->planes, sizeof(planes));
-    if (!scale->sws
-        || sws_scale(scale->sws, in->planes, in->strides, 0, in->height, planes, out->strides)
-               != out->height) {
+    if (!scale->sws || sws_scale(scale->sws, in->planes, in->strides, 0, in->height, planes,
+                                 out->strides) != out->height) {
         complain(scale, in, "the pixel format cannot be converted");
         return -1;
     }

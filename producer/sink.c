@@ -15,10 +15,10 @@ struct sink {
     struct sink_counts counts[SINK_TOPICS];
     char key[KC_WIRE_NUMBER_SIZE];
     size_t key_size;
-    const char *brokers;       /* the job's */
-    time_t away_since;         /* monotonic seconds, 0: the broker takes pictures */
-    uint64_t away_dropped;     /* since then */
-    int size_refused;          /* said so already */
+    const char *brokers;   /* the job's */
+    time_t away_since;     /* monotonic seconds, 0: the broker takes pictures */
+    uint64_t away_dropped; /* since then */
+    int size_refused;      /* said so already */
 };
 
 struct setting {
@@ -82,8 +82,9 @@ static void lost(struct sink *sink, enum sink_topic topic, rd_kafka_resp_err_t e
         break; /* we did that */
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         if (!sink->size_refused) {
-            log_warning(1531, "Kafka refuses pictures as too large; raise max.message.bytes of "
-                              "topic %s or lower max_frame_bytes, quality or width",
+            log_warning(1531,
+                        "Kafka refuses pictures as too large; raise max.message.bytes of "
+                        "topic %s or lower max_frame_bytes, quality or width",
                         topic == SINK_WHOLE ? sink->job->topic : sink->job->small_topic);
             sink->size_refused = 1;
         }
@@ -111,8 +112,9 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
 
 static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *baton)
 {
-    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__AUTHENTICATION
-        || error == RD_KAFKA_RESP_ERR__SSL || error == RD_KAFKA_RESP_ERR__RESOLVE) {
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+        error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL ||
+        error == RD_KAFKA_RESP_ERR__RESOLVE) {
         broker_away(baton, reason);
     }
     else {
@@ -186,8 +188,8 @@ static const char *brokers_of(const struct job *job)
     size_t i;
 
     for (i = 0; i < job->kafka_count; i++) {
-        if (!strcmp(job->kafka[i].name, "bootstrap.servers")
-            || !strcmp(job->kafka[i].name, "metadata.broker.list")) {
+        if (!strcmp(job->kafka[i].name, "bootstrap.servers") ||
+            !strcmp(job->kafka[i].name, "metadata.broker.list")) {
             brokers = job->kafka[i].value;
         }
     }
@@ -224,8 +226,8 @@ int sink_open(struct sink **result, const struct job *job)
         log_error(1534, "Kafka client: %s", why);
         goto out;
     }
-    if (open_topic(sink, SINK_WHOLE, job->topic)
-        || (job->small_width && open_topic(sink, SINK_SMALL, job->small_topic))) {
+    if (open_topic(sink, SINK_WHOLE, job->topic) ||
+        (job->small_width && open_topic(sink, SINK_SMALL, job->small_topic))) {
         goto out;
     }
     *result = sink;

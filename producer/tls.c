@@ -18,9 +18,9 @@ static void say(gnutls_session_t session, int error)
     gnutls_datum_t text;
     unsigned status = gnutls_session_get_verify_cert_status(session);
 
-    if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR
-        && gnutls_certificate_verification_status_print(
-               status, gnutls_certificate_type_get(session), &text, 0) == 0) {
+    if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
+        gnutls_certificate_verification_status_print(status, gnutls_certificate_type_get(session),
+                                                     &text, 0) == 0) {
         snprintf(why, sizeof(why), "%.*s", (int)text.size, (const char *)text.data);
         gnutls_free(text.data);
     }
@@ -67,8 +67,8 @@ __attribute__((visibility("default"))) int gnutls_handshake(gnutls_session_t ses
         return GNUTLS_E_INTERNAL_ERROR;
     }
     if (wanted_host) {
-        if (make_credentials()
-            || gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials)) {
+        if (make_credentials() ||
+            gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials)) {
             return GNUTLS_E_CERTIFICATE_ERROR;
         }
         gnutls_session_set_verify_cert(session, wanted_host, 0);

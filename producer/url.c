@@ -67,8 +67,8 @@ static const char *login_end(const char *begin)
 
 static int is_encoded(const char *p, const char *end)
 {
-    return end - p >= 3 && p[0] == '%' && isxdigit((unsigned char)p[1])
-           && isxdigit((unsigned char)p[2]);
+    return end - p >= 3 && p[0] == '%' && isxdigit((unsigned char)p[1]) &&
+           isxdigit((unsigned char)p[2]);
 }
 
 /* Returns where the text went on to. out has room for three times the input. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "colour.h"
 
-#define WIDTH 640
+#define WIDTH  640
 #define HEIGHT 360
 
 static uint8_t *planes[3];
@@ -27,8 +27,8 @@ static int make_planes(void **state)
 
                 random = random * 1664525 + 1013904223;
                 planes[i][y * widths[i] + x] =
-                    (uint8_t)((i ? 128 + 18 * wave + 9 * block : 126 + 38 * wave + 14 * block)
-                              + (double)(random >> 24) / 64 - 2);
+                    (uint8_t)((i ? 128 + 18 * wave + 9 * block : 126 + 38 * wave + 14 * block) +
+                              (double)(random >> 24) / 64 - 2);
             }
         }
     }
@@ -47,8 +47,12 @@ static int free_planes(void **state)
 
 static struct picture describe(int full_range, int bt709)
 {
-    struct picture picture = { .width = WIDTH, .height = HEIGHT, .format = PICTURE_I420,
-                               .full_range = full_range, .bt709 = bt709, .aspect_num = 1,
+    struct picture picture = { .width = WIDTH,
+                               .height = HEIGHT,
+                               .format = PICTURE_I420,
+                               .full_range = full_range,
+                               .bt709 = bt709,
+                               .aspect_num = 1,
                                .aspect_den = 1 };
     int i;
 
@@ -63,11 +67,10 @@ static void sws(enum AVPixelFormat from, int from_matrix, int from_full, enum AV
                 int to_matrix, int to_full, const uint8_t *const in[], const int in_strides[],
                 uint8_t *const out[], const int out_strides[])
 {
-    struct SwsContext *context =
-        sws_getContext(WIDTH, HEIGHT, from, WIDTH, HEIGHT, to,
-                       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
-                           | SWS_BITEXACT,
-                       NULL, NULL, NULL);
+    struct SwsContext *context = sws_getContext(
+        WIDTH, HEIGHT, from, WIDTH, HEIGHT, to,
+        SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT,
+        NULL, NULL, NULL);
 
     assert_non_null(context);
     sws_setColorspaceDetails(context, sws_getCoefficients(from_matrix), from_full,
@@ -99,8 +102,8 @@ static double mean_error(const struct picture *picture, int plane, const uint8_t
 
     for (y = 0; y < heights[plane]; y++) {
         for (x = 0; x < widths[plane]; x++) {
-            sum += abs(picture->planes[plane][y * picture->strides[plane] + x]
-                       - expected[y * widths[plane] + x]);
+            sum += abs(picture->planes[plane][y * picture->strides[plane] + x] -
+                       expected[y * widths[plane] + x]);
         }
     }
     return sum / widths[plane] / heights[plane];
@@ -123,8 +126,8 @@ static void check(int full_range, int bt709)
     assert_false(colour_needed(&out));
     for (i = 0; i < 3; i++) {
         error = mean_error(&out, i, expected[i]);
-        printf("full range %d, BT.709 %d, plane %d: mean error %.2f (unconverted %.2f)\n", full_range,
-               bt709, i, error, mean_error(&in, i, expected[i]));
+        printf("full range %d, BT.709 %d, plane %d: mean error %.2f (unconverted %.2f)\n",
+               full_range, bt709, i, error, mean_error(&in, i, expected[i]));
         assert_true(error <= 1.5);
         free(expected[i]);
     }
@@ -159,8 +162,12 @@ static void every_brightness_is_exact_at_odd_sizes(void **state)
 {
     uint8_t luma[255 * 3];
     uint8_t chroma[128 * 2];
-    struct picture in = { .planes = { luma, chroma, chroma }, .strides = { 255, 128, 128 },
-                          .width = 255, .height = 3, .format = PICTURE_I420, .aspect_num = 1,
+    struct picture in = { .planes = { luma, chroma, chroma },
+                          .strides = { 255, 128, 128 },
+                          .width = 255,
+                          .height = 3,
+                          .format = PICTURE_I420,
+                          .aspect_num = 1,
                           .aspect_den = 1 };
     struct picture out;
     uint8_t *buffer = malloc(colour_size(255, 3));
@@ -188,8 +195,13 @@ static void extremes_do_not_wrap_around(void **state)
 {
     static const uint8_t ends[2] = { 0, 255 };
     uint8_t luma[4], cb[1], cr[1];
-    struct picture in = { .planes = { luma, cb, cr }, .strides = { 2, 1, 1 }, .width = 2,
-                          .height = 2, .format = PICTURE_I420, .bt709 = 1, .aspect_num = 1,
+    struct picture in = { .planes = { luma, cb, cr },
+                          .strides = { 2, 1, 1 },
+                          .width = 2,
+                          .height = 2,
+                          .format = PICTURE_I420,
+                          .bt709 = 1,
+                          .aspect_num = 1,
                           .aspect_den = 1 };
     struct picture out;
     uint8_t *buffer = malloc(colour_size(2, 2));

@@ -77,7 +77,9 @@ static void references_are_read_from_the_slice_s_head(void **state)
 {
     static const uint8_t h264_p[] = { 0, 0, 0, 1, 0x41, 0x9A };
     static const uint8_t h264_b[] = { 0, 0, 0, 1, 0x09, 0x50, 0, 0, 1, 0x01, 0x9E };
-    static const uint8_t h264_idr[] = { 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88 };
+    static const uint8_t h264_idr[] = {
+        0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88
+    };
     static const uint8_t h265_trail_n[] = { 0, 0, 1, 0x00, 1 };
     static const uint8_t h265_trail_r[] = { 0, 0, 1, 0x02, 1 };
     static const uint8_t h265_idr[] = { 0, 0, 1, 0x40, 1, 0, 0, 1, 0x26, 1 };

@@ -3,7 +3,7 @@
 #include <turbojpeg.h>
 #include "jfif.h"
 
-#define WIDTH 67
+#define WIDTH  67
 #define HEIGHT 35
 
 static uint8_t *jpeg; /* a good one, tables and all */
@@ -19,7 +19,8 @@ static int make_jpeg(void **state)
         pixels[i] = (uint8_t)(i * 7 % 251);
     }
     assert_int_equal(tjCompress2(turbo, pixels, WIDTH, 0, HEIGHT, TJPF_RGB, &jpeg, &jpeg_size,
-                                 TJSAMP_420, 80, 0), 0);
+                                 TJSAMP_420, 80, 0),
+                     0);
     tjDestroy(turbo);
     return 0;
 }

@@ -26,8 +26,10 @@ static struct taken play(double cap, int64_t step_us, int64_t jitter_us, int pic
         at_us += jitter_us ? (int64_t)(random >> 8) % (2 * jitter_us) - jitter_us : 0;
         if (pace_rhythm_wants(&rhythm, at_us)) {
             if (last_us >= 0) {
-                taken.longest_us = at_us - last_us > taken.longest_us ? at_us - last_us : taken.longest_us;
-                taken.shortest_us = at_us - last_us < taken.shortest_us ? at_us - last_us : taken.shortest_us;
+                taken.longest_us =
+                    at_us - last_us > taken.longest_us ? at_us - last_us : taken.longest_us;
+                taken.shortest_us =
+                    at_us - last_us < taken.shortest_us ? at_us - last_us : taken.shortest_us;
             }
             last_us = at_us;
             taken.count++;
