@@ -121,9 +121,10 @@ class Bench:
         with hostile.Server(stream) as server:
             with camera.Camera(self.folder, self.build, self.broker, server.url(), self.partition,
                                timeout_ms=10000, report_interval_ms=1000, **job) as process:
-                begun = time.monotonic()
                 process.wait_state("streaming")
-                first_s = process.reports[-1][0] - begun
+                # From the first packet to the camera on; loading FFmpeg's libraries is before that.
+                when = {report["state"]: at for at, report in reversed(process.reports)}
+                first_s = when["streaming"] - when["connecting"]
 
                 def seen():
                     return {"out": process.report["fps_out"], "first_s": first_s}
@@ -207,8 +208,12 @@ def verdict(height, results):
     if both("passthrough", "bare decode"):
         line("MJPEG passthrough / bare decode of H.264",
              cpu("passthrough") / cpu("bare decode"), 0.45 / 1.9)
+    if both("key frames", "camera"):
+        line("all decoded and published / key frames alone, 1 fps",
+             cpu("camera") / cpu("key frames"), 6, "at least")
     if both("key frames", "all for 2 fps"):
-        line("all decoded / key frames alone", cpu("all for 2 fps") / cpu("key frames"), 6, "at least")
+        print(f"  {'(all decoded, 2 fps published / key frames alone, 1 fps)':58} "
+              f"{cpu('all for 2 fps') / cpu('key frames'):8.2f}")
     if "bare with colour" in results:
         line("colour pass / encode", median(results, "bare with colour", "colour_ms")
              / median(results, "bare with colour", "encode_ms"), 0.1)
