@@ -453,7 +453,9 @@ class Database(Part):
             return
         done = subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}",
-             "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+             # --force: a host name that nobody can look up is no reason not to start.
+             "--auth-root-authentication-method=normal", "--skip-test-db", "--force",
+             "--skip-name-resolve",
              "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", *as_root_user()],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:

@@ -56,3 +56,9 @@ def test_the_embedded_broker_says_what_is_wrong_with_its_options(build):
         done = run(broker, "--port", port, "--topic", "v:1")
     assert done.returncode == 1
     assert done.stderr == f"kafkacam-broker: 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_every_link_of_the_documentation_leads_somewhere():
+    for file in [stack.SOURCE / "README.md", *(stack.SOURCE / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", file.read_text()):
+            assert link.startswith("http") or (file.parent / link).exists(), f"{file.name}: {link}"
