@@ -3,6 +3,7 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
+#include "kc_timers.h"
 
 struct kc_asker_t {
     kc_asker_back_fn *back; /* set at creation, never changes, as is baton */
@@ -28,7 +29,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
             continue;
         }
         apr_thread_mutex_unlock(asker->lock);
-        may = kc_viewer_recheck(viewer, apr_time_now());
+        may = kc_viewer_recheck(viewer, kc_timers_now());
         apr_thread_mutex_lock(asker->lock);
         asker->viewer = NULL;
         apr_thread_mutex_unlock(asker->lock);

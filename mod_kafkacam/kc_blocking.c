@@ -6,6 +6,7 @@
 #include <http_protocol.h>
 #include "kc_bucket.h"
 #include "kc_counters.h"
+#include "kc_timers.h"
 #include "kc_doorbell.h"
 
 /* How long a viewer of a silent camera waits before it looks whether the client is still there and
@@ -101,7 +102,7 @@ static apr_status_t send_part(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
     rv = ap_pass_brigade(viewer->r->output_filters, brigade);
     apr_brigade_cleanup(brigade);
     if (rv == APR_SUCCESS) {
-        kc_viewer_sent(viewer, size, apr_time_now());
+        kc_viewer_sent(viewer, size, kc_timers_now());
     }
     return rv;
 }
@@ -127,7 +128,7 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
 {
     apr_bucket_brigade *brigade =
         apr_brigade_create(viewer->r->pool, viewer->r->connection->bucket_alloc);
-    apr_time_t now = apr_time_now();
+    apr_time_t now = kc_timers_now();
 
     if (send_part(viewer, brigade) != APR_SUCCESS) {
         return;
@@ -147,7 +148,7 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
                 return;
             }
         }
-        now = apr_time_now();
+        now = kc_timers_now();
     }
 }
 
@@ -180,6 +181,7 @@ int kc_blocking_send(kc_viewer_t *viewer)
         socket = viewer->r->connection->master ? NULL : ap_get_conn_socket(viewer->r->connection);
         if (socket) {
             apr_socket_timeout_set(socket, viewer->config->stall_timeout);
+            kc_viewer_keep_queue_short(socket);
         }
         send_all(viewer, &meeting);
     }

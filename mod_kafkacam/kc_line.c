@@ -1,7 +1,5 @@
 #include "kc_line.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <strings.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
@@ -20,10 +18,6 @@
 
 /* Straight through the socket nothing waits, but copying takes its time and others have a turn. */
 #define DIRECT_MAX 262144
-
-/* Bytes the kernel takes that it has not sent. A viewer at half the stream's rate sees pictures
- * 0.15 s old with it, and 4 s and growing without. */
-#define NOTSENT_LOWAT 16384
 
 static APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_out) * logio_add_bytes_out;
 
@@ -77,8 +71,6 @@ static void set_slice_max(kc_line_t *line)
 void kc_line_open(kc_line_t *line, kc_viewer_t *viewer)
 {
     conn_rec *c = viewer->r->connection;
-    int lowat = NOTSENT_LOWAT;
-    apr_os_sock_t fd;
 
     line->viewer = viewer;
     line->c = c;
@@ -88,10 +80,7 @@ void kc_line_open(kc_line_t *line, kc_viewer_t *viewer)
     }
     set_slice_max(line);
     apr_socket_timeout_set(line->socket, 0);
-    if (apr_os_sock_get(&fd, line->socket) == APR_SUCCESS) {
-        /* Not every family has it: without, pictures get older on a slow line, that is all. */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-    }
+    kc_viewer_keep_queue_short(line->socket);
 }
 
 /* The first of the connection's filters that does something to what passes it. */

@@ -255,11 +255,11 @@ static void note_longest(pump_t *pump, apr_interval_time_t took)
 }
 
 /* One turn: what is on its way, then whatever is new, as far as the line takes it. */
-static void serve(stream_t *stream, apr_time_t now)
+static void serve(stream_t *stream)
 {
     kc_viewer_t *viewer = stream->viewer;
     apr_off_t before = viewer->r->bytes_sent;
-    apr_time_t begun = now;
+    apr_time_t now = kc_timers_now(); /* thousands may have had their turn since the pump woke up */
     apr_status_t rv;
 
     for (;;) {
@@ -269,8 +269,7 @@ static void serve(stream_t *stream, apr_time_t now)
             break;
         }
     }
-    now = apr_time_now();
-    note_longest(stream->pump, now - begun);
+    note_longest(stream->pump, kc_timers_now() - now);
     stream->blocked = APR_STATUS_IS_EAGAIN(rv);
     if (rv != APR_SUCCESS && !stream->blocked) {
         end_stream(stream, 1);
@@ -282,14 +281,18 @@ static void serve(stream_t *stream, apr_time_t now)
     set_timer(stream);
 }
 
-/* Away with it, if the asker is free. */
+/* Away with it, if the asker is free and whoever was away last has been taken back: there is one
+ * place for those who come back. */
 static int go_and_ask(stream_t *stream, apr_time_t now)
 {
-    if (!kc_asker_ask(stream->pump->asker, stream->viewer)) {
+    pump_t *pump = stream->pump;
+
+    if (!APR_RING_EMPTY(&pump->away, stream_t, link) ||
+        !kc_asker_ask(pump->asker, stream->viewer)) {
         stream->ask = now + ASK_AGAIN;
         return 0;
     }
-    move_to(&stream->pump->away, stream, AWAY);
+    move_to(&pump->away, stream, AWAY);
     return 1;
 }
 
@@ -308,7 +311,7 @@ static void come_back(void *baton, kc_viewer_t *viewer, int may)
 }
 
 /* What happened in the meantime passed it by: so all its cameras may have news, and the line room. */
-static void on_return(stream_t *stream, apr_time_t now)
+static void on_return(stream_t *stream)
 {
     kc_viewer_t *viewer = stream->viewer;
     apr_size_t i;
@@ -322,7 +325,7 @@ static void on_return(stream_t *stream, apr_time_t now)
     for (i = 0; i < kc_choice_count(viewer->choice); i++) {
         kc_choice_tell(viewer->choice, i);
     }
-    serve(stream, now);
+    serve(stream);
 }
 
 static void on_timer(stream_t *stream, apr_time_t now)
@@ -342,12 +345,12 @@ static void on_timer(stream_t *stream, apr_time_t now)
         set_timer(stream);
     }
     else {
-        serve(stream, now);
+        serve(stream);
     }
 }
 
 /* A viewer arrives. Its headers and first boundary go out at once, offline camera or not. */
-static void adopt(pump_t *pump, stream_t *stream, apr_time_t now)
+static void adopt(pump_t *pump, stream_t *stream)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                  .data.ptr = stream };
@@ -370,7 +373,7 @@ static void adopt(pump_t *pump, stream_t *stream, apr_time_t now)
     }
     enter_channels(stream);
     stream->ask = kc_viewer_recheck_due(stream->viewer);
-    serve(stream, now);
+    serve(stream);
 }
 
 /* Outside of the event batch, because everything the stream is made of goes. */
@@ -391,7 +394,7 @@ static void finish(pump_t *pump, stream_t *stream)
     apr_atomic_dec32(&pump->load);
 }
 
-static void on_events(pump_t *pump, const struct epoll_event *events, int count, apr_time_t now)
+static void on_events(pump_t *pump, const struct epoll_event *events, int count)
 {
     int i;
 
@@ -413,12 +416,12 @@ static void on_events(pump_t *pump, const struct epoll_event *events, int count,
             }
         }
         else if (stream->state != AWAY && (events[i].events & EPOLLOUT) && stream->blocked) {
-            serve(stream, now);
+            serve(stream);
         }
     }
 }
 
-static void on_news(channel_t *told, apr_time_t now)
+static void on_news(channel_t *told)
 {
     while (told) {
         channel_t *channel = told;
@@ -433,14 +436,14 @@ static void on_news(channel_t *told, apr_time_t now)
             }
             kc_choice_tell(seat->stream->viewer->choice, seat->place);
             if (!seat->stream->blocked && seat->stream->state == OPEN) {
-                serve(seat->stream, now);
+                serve(seat->stream);
             }
         }
     }
 }
 
 /* What other threads left for the pump. Returns whether it goes on. */
-static int on_wakeup(pump_t *pump, apr_time_t now)
+static int on_wakeup(pump_t *pump)
 {
     struct streams_t inbox;
     channel_t *told;
@@ -457,15 +460,15 @@ static int on_wakeup(pump_t *pump, apr_time_t now)
     pump->awake = 0;
     quit = pump->quit;
     apr_thread_mutex_unlock(pump->lock);
-    on_news(told, now);
+    on_news(told);
     if (back) {
-        on_return(back, now);
+        on_return(back);
     }
     while (!APR_RING_EMPTY(&inbox, stream_t, link)) {
         stream_t *stream = APR_RING_FIRST(&inbox);
 
         APR_RING_REMOVE(stream, link);
-        adopt(pump, stream, now);
+        adopt(pump, stream);
     }
     return !quit;
 }
@@ -484,7 +487,7 @@ static void on_time(pump_t *pump, apr_time_t now)
 }
 
 /* Each of those that are there now, not those that come while it is at it. */
-static void on_again(pump_t *pump, apr_time_t now)
+static void on_again(pump_t *pump)
 {
     struct streams_t round;
 
@@ -494,7 +497,7 @@ static void on_again(pump_t *pump, apr_time_t now)
         stream_t *stream = APR_RING_FIRST(&round);
 
         move_to(&pump->open, stream, OPEN);
-        serve(stream, now);
+        serve(stream);
     }
 }
 
@@ -544,17 +547,16 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {
     struct epoll_event events[EVENTS];
     pump_t *pump = data;
-    apr_time_t now = apr_time_now();
     int going = 1;
 
     while (going) {
-        int count = epoll_wait(pump->epoll, events, EVENTS, patience(pump, now));
+        int count = epoll_wait(pump->epoll, events, EVENTS, patience(pump, kc_timers_now()));
+        apr_time_t now = kc_timers_now();
 
-        now = apr_time_now();
-        on_events(pump, events, count, now);
-        going = on_wakeup(pump, now);
+        on_events(pump, events, count);
+        going = on_wakeup(pump);
         on_time(pump, now);
-        on_again(pump, now);
+        on_again(pump);
         on_endings(pump, now);
     }
     return NULL;
@@ -614,6 +616,7 @@ int kc_pump_send(kc_viewer_t *viewer)
         return DECLINED;
     }
     if (apr_atomic_read32(&stopping)) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "1");
         return HTTP_SERVICE_UNAVAILABLE;
     }
     stream = apr_pcalloc(c->pool, sizeof(*stream));

@@ -1,6 +1,15 @@
 #include "kc_timers.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+apr_time_t kc_timers_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (apr_time_t)now.tv_sec * APR_USEC_PER_SEC + now.tv_nsec / 1000;
+}
 
 static void put(kc_timers_t *timers, apr_size_t place, kc_timer_t *timer)
 {

@@ -6,6 +6,9 @@
 #include <apr.h>
 #include <apr_time.h>
 
+/* Microseconds on a clock that nobody sets: for what is waited for, not for what is shown. */
+apr_time_t kc_timers_now(void);
+
 /* Part of what is woken; all 0 before its first use, and taken back before its memory goes. */
 typedef struct {
     apr_time_t due;

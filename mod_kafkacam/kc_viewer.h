@@ -58,6 +58,11 @@ typedef struct {
 typedef int kc_viewer_sender_fn(kc_viewer_t *viewer);
 void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking);
 
+/* Times here are kc_timers_now()'s. */
+
+/* What the kernel queues for a slow client gets old there. */
+void kc_viewer_keep_queue_short(apr_socket_t *socket);
+
 /* Make the next part, if there is one to send now: 1 or 0. The last one must be out. */
 int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now);
 

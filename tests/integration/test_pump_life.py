@@ -97,7 +97,7 @@ def test_a_viewer_is_one_line_in_the_log_with_what_it_got(make_feed):
     assert (line.status, line.camera) == ("200", "3")
     assert 10 <= int(line.frames) <= 20
     assert int(line.bytes) >= sum(sizes)
-    assert int(line.us) > 400_000
+    assert int(line.us) > 200_000
 
 
 def test_a_camera_without_pictures_opens_at_once_and_its_viewers_leave(make_feed):
@@ -125,7 +125,7 @@ def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed,
         httpd.stop()
     result = run.result()
     assert result["closed"] == count and result["open"] == 0
-    assert result["seconds"] < 8
+    assert result["seconds"] < 15
     assert len([line for line in httpd.notes() if line.path.startswith("/cam/")]) == count
 
 
@@ -169,6 +169,24 @@ def test_who_may_not_see_a_camera_any_more_stops_seeing_it(make_feed, folder, tl
             lambda: "1" not in {wall.part()[0]["x-camera"] for _ in range(12)}, 10,
             "the wall goes on with the camera")
         assert left
+
+
+def test_many_who_are_asked_about_at_once_all_stop_or_all_go_on(make_feed, folder):
+    folder.chmod(0o755)
+    folder.parent.chmod(0o755)
+    may = folder / "may"
+    may.write_text("")
+    count = 300
+    httpd = make_feed(fps=5, size=2000, may=may, snippet="KafkaCamRecheck 1\n")
+    run = madeup.Viewers(httpd.port, "/cam/1", options=["-n", count, "-s", 30, "-g"],
+                         build=httpd.build).wait_begin()
+    others = madeup.Viewers(httpd.port, "/cam/2", options=["-n", count, "-s", 4],
+                            build=httpd.build).wait_begin()
+    may.unlink()
+    result = others.result()
+    assert (result["open"], result["closed"], result["wrong"]) == (count, 0, 0)
+    assert result["pictures"] > count * 4
+    assert run.result()["closed"] == count
 
 
 def test_a_child_that_crashes_leaves_no_viewers_in_the_counters(make_feed):
