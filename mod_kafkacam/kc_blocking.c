@@ -55,7 +55,7 @@ static void part_company(meeting_t *meeting, const kc_viewer_t *viewer)
     }
 }
 
-/* All seats are looked at after any news: that is what makes this path simple, and it is bounded. */
+/* All seats are looked at after any news: that is what makes this path simple. It is bounded. */
 static void hear(kc_viewer_t *viewer)
 {
     apr_size_t seat;

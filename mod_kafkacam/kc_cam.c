@@ -250,8 +250,20 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     return HTTP_NOT_FOUND;
 }
 
+/* Once a minute and child, however many ask. */
+static int time_to_tell(void)
+{
+    static apr_uint32_t told;
+    apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
+
+    return apr_atomic_xchg32(&told, minute) != minute;
+}
+
 static int no_location(request_rec *r)
 {
+    if (!time_to_tell()) {
+        return HTTP_NOT_FOUND;
+    }
     ap_log_rerror(
         APLOG_MARK, APLOG_WARNING, 0, r,
         KC_ID(2030) "%s: SetHandler kafkacam-cam works in a <Location \"/PATH\"> alone, not in "
@@ -262,11 +274,12 @@ static int no_location(request_rec *r)
 
 static int no_source(request_rec *r)
 {
-    ap_log_rerror(
-        APLOG_MARK, APLOG_WARNING, 0, r,
-        KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or its consumer "
-                    "could not be made; see the log of the start)",
-        r->uri);
+    if (time_to_tell()) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or "
+                                  "its consumer could not be made; see the log of the start)",
+                      r->uri);
+    }
     apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
     return HTTP_SERVICE_UNAVAILABLE;
 }

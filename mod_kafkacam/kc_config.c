@@ -397,7 +397,8 @@ void kc_config_finish(server_rec *main_server)
     }
 }
 
-/* The length of the Location's path without a slash at its end if uri is at or below it, else -1. */
+/* The length of the Location's path without a slash at its end if uri is at or below it, else
+ * -1. */
 static apr_ssize_t location_covers(const core_dir_config *location, const char *uri)
 {
     apr_size_t size;

@@ -62,8 +62,8 @@ kc_config_t *kc_config_get(const server_rec *s);
  * the handler was set otherwise (a <Directory>, a LocationMatch), *base is untouched then. */
 const char *kc_config_tail(request_rec *r, const char **base);
 
-/* Is this a property librdkafka takes? NULL, or what is wrong with it. Set while the module's hooks are
- * registered, because the answer is the source's, which stands downstream. */
+/* Is this a property librdkafka takes? NULL, or what is wrong with it. Set while the module's
+ * hooks are registered, because the answer is the source's, which stands downstream. */
 typedef const char *kc_config_check_fn(const char *name, const char *value, apr_pool_t *pool);
 void kc_config_on_property(kc_config_check_fn *check);
 

@@ -267,7 +267,8 @@ void kc_roster_fetch(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, in
     view->fps = view->bytes_per_s = 0;
     leave(roster);
     if (!on) {
-        /* It is not kept up to date any more: the next viewer shall not see an old picture first. */
+        /* It is not kept up to date any more: the next viewer shall not see an old picture
+         * first. */
         kc_hub_forget(roster->hubs[layer], cam);
         apr_thread_mutex_lock(roster->lock);
         view->notice_out = 0;

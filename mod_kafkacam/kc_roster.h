@@ -20,8 +20,8 @@ typedef enum {
 
 typedef struct kc_roster_t kc_roster_t;
 
-/* hubs[KC_LAYER_SMALL] may be NULL. settle: how long a camera that nobody watches counts as live after its
- * partition was last seen to grow; more than the time between two kc_roster_ends(). */
+/* hubs[KC_LAYER_SMALL] may be NULL. settle: how long a camera that nobody watches counts as live
+ * after its partition was last seen to grow; more than the time between two kc_roster_ends(). */
 kc_roster_t *kc_roster_create(kc_hub_t *hubs[KC_LAYERS], apr_interval_time_t stale_after,
                               apr_interval_time_t settle, apr_pool_t *pool);
 
@@ -32,8 +32,8 @@ typedef enum {
     KC_ROSTER_OUTDATED /* of a producer that was replaced: drop it */
 } kc_roster_verdict_t;
 
-/* A picture was read. Says whether to publish it. old: it may have been there before the fetch began, so its own
- * clock says when it was taken. */
+/* A picture was read. Says whether to publish it. old: it may have been there before the fetch
+ * began, so its own clock says when it was taken. */
 kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
                                       const kc_frame_t *frame, int old);
 
@@ -52,13 +52,14 @@ void kc_roster_fetch(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, in
                      apr_time_t now);
 void kc_roster_empty(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
 
-/* How far the first count partitions of a layer's topic reach: the offset after the last record, 0: nothing
- * was ever written, -1: not known. The others do not exist. */
+/* How far the first count partitions of a layer's topic reach: the offset after the last record,
+ * 0: nothing was ever written, -1: not known. The others do not exist. */
 void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *ends,
                     apr_uint32_t count, apr_time_t now);
 
 /* Look at the time: publish what changed, to be called a few times a second. Returns how many
- * offline pictures were made; after KC_ROSTER_NOTICES there may be more to make: call again soon. */
+ * offline pictures were made; after KC_ROSTER_NOTICES there may be more to make: call again
+ * soon. */
 #define KC_ROSTER_NOTICES                                                                          \
     16 /* one takes a millisecond or a few, and other cameras' pictures wait */
 int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch);

@@ -16,13 +16,13 @@
 #include "kc_jpeg.h"
 #include "kc_wire.h"
 
-/* Two threads for each source. The feed takes what Kafka sends and is the only one that publishes; it
- * never waits for the network. The keeper asks what there is (topics, partitions, how far they
- * reach), which librdkafka only answers to those who wait.
+/* Two threads for each source. The feed takes what Kafka sends and is the only one that
+ * publishes; it never waits for the network. The keeper asks what there is (topics, partitions,
+ * how far they reach), which librdkafka only answers to those who wait.
  *
- * librdkafka's simple consumer, not assign(): partitions start and stop one by one and the others'
- * flow is not touched, there is no group (no rights for one needed, no coordinator asked), and one
- * queue carries all. It is the same in every version from 1.8 on. */
+ * librdkafka's simple consumer, not assign(): partitions start and stop one by one and the
+ * others' flow is not touched, there is no group (no rights for one needed, no coordinator
+ * asked), and one queue carries all. It is the same in every version from 1.8 on. */
 
 /* How long the keeper rests, and the longest it waits for an answer: also how long the end of a
  * child can take when a broker is away. */
@@ -111,8 +111,8 @@ struct kc_source_t {
 
 /* ---- Settings ---- */
 
-/* An administrator's properties come after these and win. Queues stay large: versions below 2.2 stop fetching
- * for a second when one is full. */
+/* An administrator's properties come after these and win. Queues stay large: versions below 2.2
+ * stop fetching for a second when one is full. */
 static const char *const own_settings[][2] = {
     { "client.id", "mod_kafkacam" },          { "enable.partition.eof", "true" },
     { "fetch.wait.max.ms", "100" }, /* also how long a camera just added may wait its turn */
@@ -568,23 +568,44 @@ static void reached_end(topic_t *topic, const rd_kafka_message_t *message)
     partition->old = 0;
 }
 
-/* A partition that does not exist yet is waited for by librdkafka; the keeper says what is wrong
- * with a whole topic. What is left is said once until it is another one. */
+/* The topic was deleted while it was read. One of the same name has other records, perhaps as
+ * many, so the offsets would not tell. */
+static void note_gone(topic_t *topic, partition_t *partition)
+{
+    if (apr_atomic_read64(&partition->position) == (apr_uint64_t)-1) {
+        return; /* it was not there yet: librdkafka waits for it */
+    }
+    apr_thread_mutex_lock(topic->source->lock);
+    partition->renew = SHORTER;
+    apr_thread_mutex_unlock(topic->source->lock);
+    apr_atomic_set32(&topic->source->dirty, 1);
+}
+
+/* The keeper says what is wrong with a whole topic. What is left is said once until it is another
+ * one. */
 static void note_trouble(topic_t *topic, const rd_kafka_message_t *message)
 {
     partition_t *partition = &topic->partitions[message->partition];
-    int expected = message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-                   message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-                   message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-                   message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-                   message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
+    int repeated = partition->last_error == message->err;
 
-    if (!expected && partition->last_error != message->err) {
+    partition->last_error = message->err;
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        note_gone(topic, partition);
+        return;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        return;
+    default:
+        break;
+    }
+    if (!repeated) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->source->s,
                      KC_ID(2022) "partition %d of %s: %s", message->partition, topic->name,
                      rd_kafka_message_errstr(message));
     }
-    partition->last_error = message->err;
 }
 
 static void on_message(rd_kafka_message_t *message, void *opaque)
@@ -869,7 +890,8 @@ static rd_kafka_resp_err_t ask_all_ends(kc_source_t *source)
     return error;
 }
 
-/* Whether Kafka answers is what its answer about topics says. *complete: the rest is known as well. */
+/* Whether Kafka answers is what its answer about topics says. *complete: the rest is known as
+ * well. */
 static rd_kafka_resp_err_t play_round(kc_source_t *source, int *complete)
 {
     rd_kafka_resp_err_t error;

@@ -32,7 +32,8 @@ static void copy_text(char *copy, apr_size_t size, const char *text)
     copy[length] = '\0';
 }
 
-/* These leave the field alone where the record does not say, and answer 0 where it says nonsense. */
+/* These leave the field alone where the record does not say, and answer 0 where it says
+ * nonsense. */
 static int take_text(const json_t *object, const char *field, char *text, apr_size_t size)
 {
     const json_t *value = json_object_get(object, field);

@@ -1,9 +1,9 @@
-/* What is known about one camera besides its pictures: the producer's status record, and the state
- * that is shown to people, which is not the same: a record may say "streaming" long after its
- * producer died.
+/* What is known about one camera besides its pictures: the producer's status record, and the
+ * state that is shown to people, which is not the same: a record may say "streaming" long after
+ * its producer died.
  *
- * jansson is used here and nowhere else in the module's upstream half. Nothing here keeps state: any thread. Knows
- * neither httpd nor Kafka. */
+ * jansson is used here and nowhere else in the module's upstream half. Nothing here keeps state:
+ * any thread. Knows neither httpd nor Kafka. */
 #ifndef KC_STATE_H
 #define KC_STATE_H
 
@@ -64,9 +64,10 @@ const char *kc_state_word(kc_state_word_t word);
 /* Does anything differ that a viewer would see? */
 int kc_state_differs(const kc_state_t *one, const kc_state_t *other);
 
-/* The camera object of /cameras.json and of a wall's state parts: {"camera":3,"name":"Gate",...}.
- * With newest also what /cam/N.json says about the newest picture: offset, seq, captured, size,
- * age_ms (as of now). ASCII: everything else is escaped, "/" too, so that it may stand in a script. */
+/* The camera object of /cameras.json and of a wall's state parts:
+ * {"camera":3,"name":"Gate",...}. With newest also what /cam/N.json says about the newest
+ * picture: offset, seq, captured, size, age_ms (as of now). ASCII: everything else is escaped,
+ * "/" too, so that it may stand in a script. */
 char *kc_state_json(const kc_state_t *state, const kc_frame_t *newest, apr_time_t now,
                     apr_pool_t *pool);
 
