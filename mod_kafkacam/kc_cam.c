@@ -284,7 +284,8 @@ static int no_source(request_rec *r)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
-static int is_camera(request_rec *r, const target_t *target)
+/* OK if there is such a camera, or nobody can know yet: 404 is said only after Kafka was asked. */
+static int check_camera(request_rec *r, const target_t *target)
 {
     kc_source_answer_t found = kc_source_find(target->source, target->cam);
 
@@ -293,7 +294,11 @@ static int is_camera(request_rec *r, const target_t *target)
         leave_waiting();
         found = kc_source_find(target->source, target->cam);
     }
-    return found != KC_SOURCE_NO_CAMERA;
+    else if (found == KC_SOURCE_NO_CAMERA) {
+        apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
+        return HTTP_SERVICE_UNAVAILABLE; /* as many are asking already as may */
+    }
+    return found == KC_SOURCE_NO_CAMERA ? HTTP_NOT_FOUND : OK;
 }
 
 static int handle_cam(request_rec *r)
@@ -324,8 +329,8 @@ static int handle_cam(request_rec *r)
         return no_source(r);
     }
     target.hub = kc_source_hub(target.source, KC_LAYER_FULL);
-    if (!is_camera(r, &target)) {
-        return HTTP_NOT_FOUND;
+    if ((rc = check_camera(r, &target)) != OK) {
+        return rc;
     }
     return answer(r, &target, what);
 }

@@ -158,6 +158,7 @@ def test_quick_coming_and_going_ends_in_a_picture(one_child, feed):
     httpd = one_child("KafkaCamIdle 0")
     for number in range(1, 9):
         feed.picture(number, number)
+    clients.wait_for_pictures(httpd, range(1, 9))
 
     def visit(number):
         for _ in range(12):
