@@ -160,7 +160,8 @@ def interrupt(*_):
 
 
 def run(options):
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts its background jobs with that ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     stack = make_stack(options, given_urls())
     try:

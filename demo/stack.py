@@ -441,6 +441,8 @@ class Database(Part):
                 f"--datadir={self.folder / 'data'}", f"--socket={self.socket}",
                 f"--port={self.port}", "--bind-address=127.0.0.1",
                 f"--pid-file={self.folder / 'pid'}",
+                # In a shared one, servers that start remove each other's temporary tables.
+                f"--tmpdir={self.folder}",
                 "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
                 "--innodb-flush-log-at-trx-commit=0", "--log-warnings=1",
                 "--performance-schema=OFF", "--skip-name-resolve", *as_root_user()]
@@ -455,7 +457,7 @@ class Database(Part):
             ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}",
              # --force: a host name that nobody can look up is no reason not to start.
              "--auth-root-authentication-method=normal", "--skip-test-db", "--force",
-             "--skip-name-resolve",
+             "--skip-name-resolve", f"--tmpdir={self.folder}",
              "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", *as_root_user()],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:

@@ -103,7 +103,7 @@ stack.Part.on_create = Logs.watch
 
 
 @pytest.fixture(autouse=True)
-def clean_logs(request):
+def clean_logs(request, new_broker):
     yield
     allowed = {name for marker in request.node.iter_markers("expects_log") for name in marker.args}
     troubles = Logs.troubles(allowed)
@@ -150,23 +150,34 @@ def kafka_kind(pytestconfig):
 
 
 @pytest.fixture(scope="session")
-def new_broker(kafka_kind, new_folder, build):
-    """Call it for a broker that runs, and a topic name that nobody has used on it. The embedded one
-    is new each time; Apache Kafka takes too long for that and is shared."""
+def apache(new_folder):
+    """Call it for the session's Apache Kafka: it takes too long to start to have one each."""
+    running = []
+
+    def get():
+        if not running:
+            running.append(stack.ApacheKafka(new_folder()).start())
+        get.count += 1
+        running[0].topic = f"video{get.count}"
+        return running[0]
+    get.count = 0
+    yield get
+    for broker in running:
+        broker.stop()
+
+
+@pytest.fixture
+def new_broker(kafka_kind, new_folder, build, apache):
+    """Call it for a broker that runs, with a topic name that nobody has used on it. Embedded ones
+    are stopped after everything else of the test (clean_logs sees to the order)."""
     running = []
 
     def make():
-        make.count += 1
-        if kafka_kind == "embedded" or not running:
-            broker = (stack.Broker(new_folder(), build) if kafka_kind == "embedded"
-                      else stack.ApacheKafka(new_folder()))
-            broker.topic = "video"
-            running.append(broker.start())
-        broker = running[-1]
         if kafka_kind == "apache":
-            broker.topic = f"video{make.count}"
-        return broker
-    make.count = 0
+            return apache()
+        running.append(stack.Broker(new_folder(), build))
+        running[-1].topic = "video"
+        return running[-1].start()
     yield make
     for broker in running:
         broker.stop()
@@ -178,13 +189,13 @@ def broker(new_broker):
 
 
 @pytest.fixture(scope="session")
-def chain_maker(new_broker, new_folder, build):
-    """make(...) starts a Stack; the caller stops it."""
+def chain_maker(kafka_kind, apache, new_folder, build):
+    """make(...) starts a Stack, on its own broker or on Apache Kafka; the caller stops it."""
     def make(**options):
-        broker = new_broker()
-        chain = stack.Stack(new_folder(), broker=broker, build=build, **options).start()
-        chain.topic = broker.topic
-        return chain
+        broker = apache() if kafka_kind == "apache" else None
+        chain = stack.Stack(new_folder(), broker=broker, build=build, **options)
+        chain.topic = chain.producer.topic
+        return chain.start()
     return make
 
 
