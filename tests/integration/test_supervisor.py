@@ -163,7 +163,7 @@ def test_a_process_gets_its_job_and_nothing_else(make_supervisor, database):
     job = seen["job"]
     assert job["url"] == "rtsp://user:t0psecret@127.0.0.1:554/stream"
     assert (job["name"], job["transport"], job["small_topic"]) == ("Tür", 1, "video.small")
-    assert (job["fps"], job["quality"]) == (5, 80)
+    assert (job["fps"], job["quality"]) == (5, 0)       # 0: the camera decides
     assert ["bootstrap.servers", supervisor.broker.address] in job["kafka"]
     assert ["linger.ms", "3"] in job["kafka"]
     assert sorted(map(int, seen["descriptors"])) == [0, 1, 2, 3]
