@@ -13,6 +13,9 @@
 #include "kc_source.h"
 #include "kc_viewer.h"
 
+/* How long a list waits in a child that has just begun, till it knows the cameras. */
+#define SETTLE_WAIT apr_time_from_sec(1)
+
 /* A request, as its URL and httpd's answers about permission make it. */
 typedef struct {
     request_rec *r;
@@ -34,8 +37,10 @@ static int may_see(void *baton, apr_uint32_t cam)
 static void choose(wall_t *wall)
 {
     apr_pool_t *pool = wall->r->pool;
-    apr_array_header_t *known = kc_source_cameras(wall->config->source, pool);
+    apr_array_header_t *known;
 
+    kc_source_settle(wall->config->source, SETTLE_WAIT);
+    known = kc_source_cameras(wall->config->source, pool);
     wall->known = (apr_size_t)known->nelts;
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
     wall->count = kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts,

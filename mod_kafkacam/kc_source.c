@@ -1179,6 +1179,22 @@ void kc_source_look(kc_source_t *source, apr_interval_time_t wait)
     apr_thread_mutex_unlock(source->lock);
 }
 
+void kc_source_settle(kc_source_t *source, apr_interval_time_t wait)
+{
+    apr_time_t until = apr_time_now() + wait;
+    apr_time_t now;
+
+    if (apr_atomic_read32(&source->known_all)) {
+        return;
+    }
+    apr_thread_mutex_lock(source->lock);
+    while (!apr_atomic_read32(&source->known_all) && !source->health.away && !stopping(source) &&
+           (now = apr_time_now()) < until && until - now <= wait) {
+        apr_thread_cond_timedwait(source->round_over, source->lock, until - now);
+    }
+    apr_thread_mutex_unlock(source->lock);
+}
+
 apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool)
 {
     return kc_roster_list(source->roster, pool);

@@ -28,7 +28,7 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other);
 /* This child is about to end: make the threads ready for it, so that joining takes no time. */
 void kc_source_stopping(kc_source_t *source);
 
-/* All of these: any thread, none waits but kc_source_look(). */
+/* All of these: any thread, none waits but kc_source_look() and kc_source_settle(). */
 
 /* NULL: no such layer is configured. Watch a camera there to have it fetched. */
 kc_hub_t *kc_source_hub(kc_source_t *source, kc_layer_t layer);
@@ -49,6 +49,10 @@ kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
  * it has answered or wait is over. For a number that is no camera as yet, or not told to be one:
  * kc_source_find() may know it then. */
 void kc_source_look(kc_source_t *source, apr_interval_time_t wait);
+
+/* Wait until topics and states have been read once, or wait is over, or Kafka is known to be away.
+ * For a list of all cameras: in the first moments of a child there would be none. */
+void kc_source_settle(kc_source_t *source, apr_interval_time_t wait);
 
 /* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than
  * kc_source_find() knows: what was deleted from the producer's table is left out even if Kafka
