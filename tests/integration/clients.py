@@ -88,7 +88,7 @@ class Stream:
     def _more(self):
         data = self.answer.read1(262144)
         if not data:
-            raise EOFError("the stream ended")
+            raise EOFError(f"the stream ended, its status was {self.status}")
         self.rest += data
 
     def _until(self, mark):
