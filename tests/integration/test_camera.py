@@ -109,7 +109,8 @@ def test_colours_are_right(run, broker, tmp_path, options, pixels):
 def test_each_codec_over_each_transport(run, broker, new_folder, codec, transport):
     with stack.Cameras(new_folder(), 1, options=["--codec", codec, "--loop", "4"]) as cameras, \
             Watch(broker) as watch:
-        camera = run(cameras.url(1), transport=transport)
+        # The first picture of a camera that has just begun may take it a while.
+        camera = run(cameras.url(1), transport=transport, timeout_ms=10000)
         frames = [read(record) for record in watch.records(40)]
         assert {number for number, _ in frames} == {1}
         assert moving([frame for _, frame in frames], 100)
