@@ -412,11 +412,15 @@ static kc_state_word_t word_of(const camera_t *camera)
 
 static apr_time_t since_of(const camera_t *camera, kc_state_word_t word)
 {
+    const view_t *watched = watched_view(camera);
+
     switch (word) {
     case KC_STATE_LIVE:
         return camera->live_since;
     case KC_STATE_OFFLINE:
-        return last_sign(camera);
+        /* The picture's own time where it was read, whenever it was written. */
+        return watched && watched->answered && watched->figures.news ? watched->figures.news
+                                                                     : last_sign(camera);
     case KC_STATE_UNKNOWN:
         return 0;
     default:

@@ -32,11 +32,12 @@ CRASHES = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime er
 
 def pytest_addoption(parser):
     parser.addoption("--kafka", choices=("embedded", "apache"), default="embedded",
-                     help="broker of the tests; apache runs those marked both_brokers alone")
+                     help="broker of the tests; apache runs those marked both_brokers or apache_only alone")
 
 
 def pytest_configure(config):
     for line in ("both_brokers: runs with --kafka apache as well",
+                 "apache_only: needs what the embedded broker cannot do",
                  "expects_log(id, ...): warnings and errors that the test provokes",
                  "deadline(seconds): this test may take longer than others",
                  "slow_sanitized: left out of the run under AddressSanitizer"):
@@ -44,10 +45,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--kafka") == "apache":
-        chosen = [item for item in items if item.get_closest_marker("both_brokers")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
+    apache = config.getoption("--kafka") == "apache"
+    wanted = ("both_brokers", "apache_only")
+    chosen = [item for item in items
+              if (any(map(item.get_closest_marker, wanted)) if apache
+                  else not item.get_closest_marker("apache_only"))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 @pytest.hookimpl(hookwrapper=True)
