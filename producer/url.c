@@ -80,7 +80,7 @@ static char *encode(char *out, const char *p, const char *end)
             *out++ = *p;
         }
         else {
-            out += sprintf(out, "%%%02X", (unsigned char)*p);
+            out += snprintf(out, sizeof("%FF"), "%%%02X", (unsigned char)*p);
         }
     }
     return out;
@@ -111,7 +111,7 @@ char *url_encode_login(const char *url)
         free(result);
         return NULL;
     }
-    strcpy(out, end);
+    memcpy(out, end, strlen(end) + 1);
     return result;
 }
 
