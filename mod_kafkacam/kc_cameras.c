@@ -20,13 +20,13 @@
 typedef struct {
     request_rec *r;
     const kc_config_t *config;
-    const char *base;      /* of the Location, "/cameras" */
-    const char *chosen;    /* the selection's text, "" for all */
-    const char *what;      /* "", "stream" or "list.json" */
+    const char *base;   /* of the Location, "/cameras" */
+    const char *chosen; /* the selection's text, "" for all */
+    const char *what;   /* "", "stream" or "list.json" */
     kc_selection_t selection;
-    apr_uint32_t *cams;    /* those of the selection that exist and may be seen */
+    apr_uint32_t *cams; /* those of the selection that exist and may be seen */
     apr_size_t count;
-    apr_size_t known;      /* how many exist at all */
+    apr_size_t known; /* how many exist at all */
 } wall_t;
 
 static int may_see(void *baton, apr_uint32_t cam)
@@ -43,9 +43,9 @@ static void choose(wall_t *wall)
     known = kc_source_cameras(wall->config->source, pool);
     wall->known = (apr_size_t)known->nelts;
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
-    wall->count = kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts,
-                                      wall->known, may_see, wall->r,
-                                      apr_pcalloc(pool, wall->known + 1), wall->cams);
+    wall->count =
+        kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts, wall->known,
+                            may_see, wall->r, apr_pcalloc(pool, wall->known + 1), wall->cams);
 }
 
 /* Why there is nothing to show, in a word that the page has a sentence for. */
@@ -120,10 +120,10 @@ static int send_list(wall_t *wall)
 static int send_page(wall_t *wall)
 {
     apr_pool_t *pool = wall->r->pool;
-    const char *own = apr_pstrcat(pool, wall->base, "/", wall->chosen, *wall->chosen ? "/" : "",
-                                  NULL);
+    const char *own =
+        apr_pstrcat(pool, wall->base, "/", wall->chosen, *wall->chosen ? "/" : "", NULL);
     kc_page_camera_t plain[KC_PAGE_PLAIN_MAX];
-    kc_page_t page = {0};
+    kc_page_t page = { 0 };
     kc_state_t state;
 
     choose(wall);
@@ -162,7 +162,7 @@ static int send_stream(wall_t *wall)
 {
     request_rec *r = wall->r;
     kc_source_t *source = wall->config->source;
-    kc_viewer_spec_t spec = {0};
+    kc_viewer_spec_t spec = { 0 };
 
     if (kc_query_fps(r->args, &spec.interval)) {
         return kc_page_send_text(r, HTTP_BAD_REQUEST,
@@ -240,7 +240,7 @@ static int serve(wall_t *wall, const char *tail)
 static int handle_cameras(request_rec *r)
 {
     const char *tail;
-    wall_t wall = {0};
+    wall_t wall = { 0 };
     int rc;
 
     if (!r->handler || strcmp(r->handler, "kafkacam-cameras") != 0) {
@@ -253,7 +253,8 @@ static int handle_cameras(request_rec *r)
     wall.config = kc_config_get(r->server);
     tail = kc_config_tail(r, &wall.base);
     if (!tail || !wall.config->source) {
-        return kc_page_send_text(r, HTTP_NOT_FOUND, "This server has no cameras (KafkaCamBrokers).");
+        return kc_page_send_text(r, HTTP_NOT_FOUND,
+                                 "This server has no cameras (KafkaCamBrokers).");
     }
     return serve(&wall, tail);
 }

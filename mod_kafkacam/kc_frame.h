@@ -17,19 +17,20 @@ typedef enum {
 } kc_frame_kind_t;
 
 typedef struct kc_frame_t {
-    apr_uint32_t refs;    /* atomic */
+    apr_uint32_t refs; /* atomic */
     apr_uint32_t cam;
     kc_frame_kind_t kind;
-    apr_uint64_t number;  /* set by the hub on publication: counts up from 1, all kinds of a camera */
-    apr_uint64_t nth;     /* set by the hub too: counts up from 1, this kind of this camera alone */
-    apr_int64_t offset;   /* in the camera's partition, -1: not from Kafka */
-    apr_time_t captured;  /* the producer's word: header "us", else the record's timestamp */
-    apr_time_t arrived;   /* here */
-    apr_uint64_t seq;     /* header "seq", 0: not said */
+    apr_uint64_t
+        number;         /* set by the hub on publication: counts up from 1, all kinds of a camera */
+    apr_uint64_t nth;   /* set by the hub too: counts up from 1, this kind of this camera alone */
+    apr_int64_t offset; /* in the camera's partition, -1: not from Kafka */
+    apr_time_t captured; /* the producer's word: header "us", else the record's timestamp */
+    apr_time_t arrived;  /* here */
+    apr_uint64_t seq;    /* header "seq", 0: not said */
     apr_uint64_t epoch_ms;
-    apr_uint32_t width;   /* 0: not said */
+    apr_uint32_t width; /* 0: not said */
     apr_uint32_t height;
-    apr_size_t size;      /* bytes in data */
+    apr_size_t size; /* bytes in data */
     char data[];
 } kc_frame_t;
 

@@ -3,17 +3,17 @@
 #include <apr_thread_mutex.h>
 
 typedef struct {
-    apr_thread_mutex_t *lock;            /* guards everything below */
-    kc_frame_t *newest[KC_FRAME_KINDS];  /* our references, NULL before the first */
-    apr_uint64_t number;                 /* of the last frame of any kind */
-    apr_uint64_t nth[KC_FRAME_KINDS];    /* how many of each kind there were */
+    apr_thread_mutex_t *lock;           /* guards everything below */
+    kc_frame_t *newest[KC_FRAME_KINDS]; /* our references, NULL before the first */
+    apr_uint64_t number;                /* of the last frame of any kind */
+    apr_uint64_t nth[KC_FRAME_KINDS];   /* how many of each kind there were */
     APR_RING_HEAD(kc_watches_t, kc_hub_watch_t) watches;
 } slot_t;
 
 struct kc_hub_t {
-    apr_uint32_t cams;                   /* set at creation, never changes */
+    apr_uint32_t cams; /* set at creation, never changes */
     slot_t *slots;
-    kc_hub_demand_fn *demand;            /* set at wiring time */
+    kc_hub_demand_fn *demand; /* set at wiring time */
     void *demand_baton;
 };
 
@@ -94,8 +94,7 @@ apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
     return APR_SUCCESS;
 }
 
-kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
-                          apr_uint64_t after)
+kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind, apr_uint64_t after)
 {
     kc_frame_t *frame;
 

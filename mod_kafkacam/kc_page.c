@@ -7,9 +7,9 @@
 #include "kc_web.h"
 
 /* Scripts may set styles (the tiles' places), markup may not. */
-#define POLICY                                                                                    \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "       \
-    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "                \
+#define POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "        \
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "                 \
     "frame-ancestors 'self'"
 
 const char *kc_page_version(void)
@@ -70,8 +70,7 @@ int kc_page_send_asset(request_rec *r, const char *rest)
     }
     kc_page_set_headers(r);
     apr_table_setn(r->headers_out, "Cache-Control", "public, max-age=31536000, immutable");
-    apr_table_setn(r->headers_out, "ETag",
-                   apr_pstrcat(r->pool, "\"", kc_web_version, "\"", NULL));
+    apr_table_setn(r->headers_out, "ETag", apr_pstrcat(r->pool, "\"", kc_web_version, "\"", NULL));
     if ((rc = ap_meets_conditions(r)) != OK) {
         return rc;
     }
@@ -175,8 +174,8 @@ int kc_page_send(request_rec *r, const kc_page_t *page)
 
 int kc_page_send_single(request_rec *r, const char *base, apr_uint32_t cam, const char *name)
 {
-    kc_page_camera_t plain = {cam, name};
-    kc_page_t page = {0};
+    kc_page_camera_t plain = { cam, name };
+    kc_page_t page = { 0 };
 
     page.title = name;
     page.single = 1;

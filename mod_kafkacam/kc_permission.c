@@ -27,7 +27,7 @@ int kc_permission_may_see(request_rec *r, apr_uint32_t cam)
  * hook, because httpd sets the LogLevel of the question's Location just before. */
 static int quieten(request_rec *r)
 {
-    static const struct ap_logconf quiet = {NULL, APLOG_CRIT};
+    static const struct ap_logconf quiet = { NULL, APLOG_CRIT };
 
     if (r->main && apr_table_get(r->main->notes, ASKING)) {
         r->log = &quiet;

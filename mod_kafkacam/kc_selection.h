@@ -9,11 +9,7 @@
 /* Commas in a list, plus one. More than a person writes, and enough for each second camera of 500. */
 #define KC_SELECTION_RANGES_MAX 250
 
-typedef enum {
-    KC_SELECTION_ALL,
-    KC_SELECTION_COUNT,
-    KC_SELECTION_LIST
-} kc_selection_kind_t;
+typedef enum { KC_SELECTION_ALL, KC_SELECTION_COUNT, KC_SELECTION_LIST } kc_selection_kind_t;
 
 typedef struct {
     kc_selection_kind_t kind;

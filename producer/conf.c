@@ -101,7 +101,8 @@ static const struct key keys[] = {
     { "cameras", "width", COUNT, AT(cameras.width), 0, 16384, "0", NULL,
       "Pictures wider than this are made smaller. 0: as the camera sends them." },
     { "cameras", "quality", COUNT, AT(cameras.quality), 0, 100, "0", NULL,
-      "JPEG quality, 1 to 100. 0: 80, and pictures of MJPEG cameras go on as they are, which costs\n"
+      "JPEG quality, 1 to 100. 0: 80, and pictures of MJPEG cameras go on as they are, which "
+      "costs\n"
       "a tenth." },
     { "cameras", "small_width", COUNT, AT(cameras.small_width), 0, 4096, "0", NULL,
       "Width of a second, small picture for walls of many cameras. 0: none." },

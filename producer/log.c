@@ -301,8 +301,8 @@ static void write_stderr(enum log_level level, const char *text)
     }
 }
 
-__attribute__((format(printf, 3, 0)))
-static void say(enum log_level level, int id, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void say(enum log_level level, int id,
+                                                      const char *format, va_list args)
 {
     char raw[TEXT_SIZE];
     char safe[TEXT_SIZE];

@@ -145,8 +145,8 @@ double process_cpu(struct process *process, uint64_t now_ms)
     }
     ticks = ticks_of(process->pid);
     if (process->cpu_at_ms && ticks >= process->cpu_ticks) {
-        process->cpu = (double)(ticks - process->cpu_ticks) / (double)sysconf(_SC_CLK_TCK)
-                       / ((double)(now_ms - process->cpu_at_ms) / 1000);
+        process->cpu = (double)(ticks - process->cpu_ticks) / (double)sysconf(_SC_CLK_TCK) /
+                       ((double)(now_ms - process->cpu_at_ms) / 1000);
     }
     process->cpu_ticks = ticks;
     process->cpu_at_ms = now_ms;

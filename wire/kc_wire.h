@@ -27,14 +27,14 @@
 
 /* Fields of the JSON object in the status topic; its record key is the camera's number. */
 #define KC_WIRE_STATUS_NAME        "name"
-#define KC_WIRE_STATUS_STATE       "state"       /* one of enum kc_wire_state as text */
-#define KC_WIRE_STATUS_SINCE       "since"       /* of the state, milliseconds since 1970 */
-#define KC_WIRE_STATUS_FPS         "fps"         /* frames published per second */
+#define KC_WIRE_STATUS_STATE       "state" /* one of enum kc_wire_state as text */
+#define KC_WIRE_STATUS_SINCE       "since" /* of the state, milliseconds since 1970 */
+#define KC_WIRE_STATUS_FPS         "fps"   /* frames published per second */
 #define KC_WIRE_STATUS_WIDTH       "w"
 #define KC_WIRE_STATUS_HEIGHT      "h"
 #define KC_WIRE_STATUS_BYTES_PER_S "bytes_per_s" /* published */
 #define KC_WIRE_STATUS_HOST        "host"        /* that runs the camera's process */
-#define KC_WIRE_STATUS_ERROR       "error"       /* why it is not streaming, absent or "" if it is */
+#define KC_WIRE_STATUS_ERROR       "error" /* why it is not streaming, absent or "" if it is */
 
 /* Decimal text of any uint64_t with its terminating 0. */
 #define KC_WIRE_NUMBER_SIZE 21

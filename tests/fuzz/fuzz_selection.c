@@ -24,7 +24,7 @@ static void check(int right)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     apr_uint32_t known[KNOWN], chosen[KNOWN + 1];
-    char taken[KNOWN] = {0}, seen[10 * KNOWN] = {0};
+    char taken[KNOWN] = { 0 }, seen[10 * KNOWN] = { 0 };
     kc_selection_t selection;
     unsigned asked = 0;
     apr_size_t count, i;

@@ -72,9 +72,10 @@ static void the_meta_form_says_which_frame_it_is(void **state)
     kc_mjpeg_end(&part);
     kc_mjpeg_meta(&part, frame_of(KC_FRAME_PICTURE, "JPEG"));
     drain(1000);
-    assert_string_equal(out, "--frame\r\nContent-Type: image/jpeg\r\nX-Camera: 3\r\n"
-                             "X-Timestamp: 1700000000123456\r\nX-Seq: 42\r\n"
-                             "X-Offset: 9000000000\r\nContent-Length: 4\r\n\r\nJPEG\r\n--frame\r\n");
+    assert_string_equal(out,
+                        "--frame\r\nContent-Type: image/jpeg\r\nX-Camera: 3\r\n"
+                        "X-Timestamp: 1700000000123456\r\nX-Seq: 42\r\n"
+                        "X-Offset: 9000000000\r\nContent-Length: 4\r\n\r\nJPEG\r\n--frame\r\n");
 }
 
 static void a_wall_has_whole_parts_of_both_kinds(void **state)

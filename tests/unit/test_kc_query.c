@@ -18,11 +18,16 @@ static void a_rate_becomes_an_interval(void **state)
     static const struct {
         const char *args;
         apr_interval_time_t interval;
-    } right[] = {{NULL, 0},           {"", 0},
-                 {"meta=1", 0},       {"fps=5", 200000},
-                 {"fps=0.2", 5000000}, {"meta=1&fps=12.5", 80000},
-                 {"fps=1000", 1000},  {"fps=0.001", 1000 * APR_USEC_PER_SEC},
-                 {"fps=2.", 500000},  {"fps=002", 500000}};
+    } right[] = { { NULL, 0 },
+                  { "", 0 },
+                  { "meta=1", 0 },
+                  { "fps=5", 200000 },
+                  { "fps=0.2", 5000000 },
+                  { "meta=1&fps=12.5", 80000 },
+                  { "fps=1000", 1000 },
+                  { "fps=0.001", 1000 * APR_USEC_PER_SEC },
+                  { "fps=2.", 500000 },
+                  { "fps=002", 500000 } };
     apr_interval_time_t interval;
     size_t i;
 
@@ -35,10 +40,11 @@ static void a_rate_becomes_an_interval(void **state)
 
 static void a_rate_that_is_none_is_refused(void **state)
 {
-    static const char *const wrong[] = {"fps=",   "fps=0",    "fps=-1",  "fps=1001", "fps=1e3",
-                                        "fps=.5", "fps=1,5",  "fps=nan", "fps=inf",  "fps=0x5",
-                                        "fps= 5", "fps=0.0",  "fps=1.2.3", "fps=0.0001",
-                                        "fps=99999999999999999999999999"};
+    static const char *const wrong[] = {
+        "fps=",   "fps=0",   "fps=-1",    "fps=1001",   "fps=1e3",
+        "fps=.5", "fps=1,5", "fps=nan",   "fps=inf",    "fps=0x5",
+        "fps= 5", "fps=0.0", "fps=1.2.3", "fps=0.0001", "fps=99999999999999999999999999"
+    };
     apr_interval_time_t interval;
     size_t i;
 

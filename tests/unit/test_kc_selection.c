@@ -29,9 +29,12 @@ static void a_number_alone_is_a_count_and_a_comma_or_dash_makes_a_list(void **st
 static void anything_else_is_refused(void **state)
 {
     static const char *const wrong[] = {
-        "0",   "01",  "-1",   "1-",    "-",     "1--2", "8-5",     "1,",  ",1",      ",",
-        "1,,2", " 4", "4 ",   "4-4 ",  "+4",    "4.0",  "1;2",     "all", "1-2-3",   "100000",
-        "1-100000",   "1,x",  "0x4",   "4294967297",    "18446744073709551617",      "\xd9\xa4"
+        "0",        "01",  "-1",  "1-",         "-",
+        "1--2",     "8-5", "1,",  ",1",         ",",
+        "1,,2",     " 4",  "4 ",  "4-4 ",       "+4",
+        "4.0",      "1;2", "all", "1-2-3",      "100000",
+        "1-100000", "1,x", "0x4", "4294967297", "18446744073709551617",
+        "\xd9\xa4"
     };
     kc_selection_t selection;
     size_t i;
@@ -57,7 +60,7 @@ static void a_list_has_an_end(void **state)
 }
 
 /* Cameras that exist in these tests. */
-static const apr_uint32_t known[] = {0, 1, 3, 4, 7, 8, 9, 12};
+static const apr_uint32_t known[] = { 0, 1, 3, 4, 7, 8, 9, 12 };
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
 static int not_3_or_7(void *baton, apr_uint32_t cam)
@@ -69,7 +72,7 @@ static int not_3_or_7(void *baton, apr_uint32_t cam)
 static void assert_choice(const char *text, unsigned asks, const apr_uint32_t *right, size_t count)
 {
     apr_uint32_t chosen[KNOWN];
-    char taken[KNOWN] = {0};
+    char taken[KNOWN] = { 0 };
     kc_selection_t selection;
     unsigned asked = 0;
 
@@ -82,8 +85,8 @@ static void assert_choice(const char *text, unsigned asks, const apr_uint32_t *r
 
 static void a_count_is_of_cameras_that_may_be_seen(void **state)
 {
-    static const apr_uint32_t three[] = {0, 1, 4};
-    static const apr_uint32_t all[] = {0, 1, 4, 8, 9, 12};
+    static const apr_uint32_t three[] = { 0, 1, 4 };
+    static const apr_uint32_t all[] = { 0, 1, 4, 8, 9, 12 };
 
     assert_choice("3", 4, three, 3); /* 3 is asked about, 7 and later are not */
     assert_choice("50", KNOWN, all, 6);
@@ -92,7 +95,7 @@ static void a_count_is_of_cameras_that_may_be_seen(void **state)
 
 static void a_list_keeps_its_order_and_names_each_camera_once(void **state)
 {
-    static const apr_uint32_t right[] = {9, 0, 1, 4, 8};
+    static const apr_uint32_t right[] = { 9, 0, 1, 4, 8 };
 
     assert_choice("9,0-5,2-9", 7, right, 5);
     assert_choice("5-6", 0, NULL, 0);

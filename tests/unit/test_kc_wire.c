@@ -8,8 +8,8 @@ static int parse(uint64_t *number, const char *text, uint64_t max)
 
 static void a_number_is_digits_and_nothing_else(void **state)
 {
-    static const char *const wrong[] = { "",   "-1",  "+1", " 1", "1 ", "01", "00", "1.0",
-                                         "0x1", "1e3", "a", "\xd9\xa1" };
+    static const char *const wrong[] = { "",   "-1",  "+1",  " 1",  "1 ", "01",
+                                         "00", "1.0", "0x1", "1e3", "a",  "\xd9\xa1" };
     uint64_t number = 77;
     size_t i;
 
@@ -71,7 +71,8 @@ static void every_state_comes_back_from_its_word(void **state)
     int i;
 
     for (i = 0; i < KC_WIRE_STATES; i++) {
-        assert_int_equal(kc_wire_state_parse(&back, kc_wire_state_format((enum kc_wire_state)i)), 0);
+        assert_int_equal(kc_wire_state_parse(&back, kc_wire_state_format((enum kc_wire_state)i)),
+                         0);
         assert_int_equal(back, i);
     }
     assert_int_equal(kc_wire_state_parse(&back, "asleep"), -1);
