@@ -164,9 +164,8 @@ def test_a_state_part_changes_the_tile_at_once(browser, fake):
 
     fake.done, fake.stream = False, stream
     browser.open(fake.url + "/cameras/2")
-    wait_for(lambda: browser.tiles()[1]["state"] == "off")
-    assert browser.tiles()[0]["state"] == "live"
-    assert browser.marks()["Camera 2"] == [2, 7], "the last picture stays, dimmed"
+    wait_for(lambda: [tile["state"] for tile in browser.tiles()] == ["live", "off"])
+    wait_for(lambda: browser.marks()["Camera 2"] == [2, 7], what="the last picture, which stays, dimmed")
     fake.done = True
 
 
