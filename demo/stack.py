@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import re
 import secrets
 import shutil
@@ -28,6 +29,8 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent
 PYTHON = "/usr/bin/python3"     # Debian's own: the one that has gi
+
+EPHEMERAL = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 MAX_CAMERAS = 64                # partitions the embedded broker makes: it cannot add any later
 
@@ -49,10 +52,15 @@ def wait_for(condition, deadline_s, what):
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody has now. Below those that the kernel gives away by itself, so no
+    connection takes it meanwhile; by chance, so that stacks that start at once take different ones."""
+    beyond = int(EPHEMERAL.read_text().split()[0]) if EPHEMERAL.exists() else 32768
+    below = random.sample(range(10000, beyond), 20) if beyond > 11000 else []
+    for port in [*below, 0]:                # 0: the kernel's choice
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return probe.getsockname()[1]
+    raise StackError("no port is free")
 
 
 def listening(port, host="127.0.0.1"):

@@ -3,7 +3,6 @@ does what httpd logs as a warning."""
 import pathlib
 import re
 import shutil
-import signal
 import sys
 import tempfile
 
@@ -65,26 +64,3 @@ def wall(request):
              if re.search(r":(warn|error|crit|alert|emerg)\]|Sanitizer", line) and not any(text in line for text in known)]
     assert not wrong, "httpd's log: " + "\n".join(wrong[:20])
     shutil.rmtree(folder)
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "deadline(seconds): this test may take longer than others")
-    config.addinivalue_line("markers", "expects_log(text, ...): lines that this test provokes in httpd's log")
-
-
-TEST_S = 240
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item):
-    """A test that hangs fails with a traceback of where it hung."""
-    marker = item.get_closest_marker("deadline")
-    seconds = marker.args[0] if marker else TEST_S
-
-    def late(*_):
-        raise TimeoutError(f"the test's deadline of {seconds} s is over")
-
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    yield
-    signal.alarm(0)

@@ -59,6 +59,7 @@ def ages(browser, wall, seconds):
     return found
 
 
+@pytest.mark.alone
 def test_on_a_slow_line_all_cameras_move_and_stay_fresh(browser, wall):
     wall.start(cameras=8, fps=5, bytes_about=30000)
     relay = Relay(wall.httpd.port, bytes_per_s=8 * 5 * 30000 / 2)
@@ -88,6 +89,7 @@ look();
 """
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fps", [1, 5])
 @pytest.mark.parametrize("what", ["img", "canvas"])
 def test_a_picture_is_painted_before_the_next_one_comes(browser, wall, fps, what):
@@ -256,6 +258,7 @@ def test_nothing_allowed_is_said_in_words(browser, wall):
     wait_for(lambda: browser.text("#empty-title") == "You may not see any camera")
 
 
+@pytest.mark.alone
 @pytest.mark.deadline(900)
 def test_memory_stays_where_it_is(browser, wall):
     """Ten minutes of 16 cameras are KAFKACAM_MEMORY_S=600; by default it is a short look."""

@@ -1,5 +1,5 @@
-"""What the integration tests share: the real parts in a private folder, a look at all logs after
-each test, and a deadline for each test.
+"""What the integration tests share: the real parts in a private folder, and a look at all logs after
+each test.
 
 A test takes `chain` (everything, shared by the tests of its file, which leave it as they found it),
 `own_chain` or `make_chain` (its own), or `module` (broker and httpd alone, fed by `feed`). Tests
@@ -10,19 +10,17 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import sys
 import tempfile
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "demo"), str(pathlib.Path(__file__).resolve().parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import camera       # noqa: E402
 import clients      # noqa: E402
+import hostile      # noqa: E402
 import stack        # noqa: E402
-
-TEST_S = 120        # of one test, unless marked deadline(seconds)
 
 # Nothing may ever write these.
 CRASHES = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|exit signal|"
@@ -35,15 +33,6 @@ def pytest_addoption(parser):
                      help="broker of the tests; apache runs those marked both_brokers or apache_only alone")
 
 
-def pytest_configure(config):
-    for line in ("both_brokers: runs with --kafka apache as well",
-                 "apache_only: needs what the embedded broker cannot do",
-                 "expects_log(id, ...): warnings and errors that the test provokes",
-                 "deadline(seconds): this test may take longer than others",
-                 "slow_sanitized: left out of the run under AddressSanitizer"):
-        config.addinivalue_line("markers", line)
-
-
 def pytest_collection_modifyitems(config, items):
     apache = config.getoption("--kafka") == "apache"
     wanted = ("both_brokers", "apache_only")
@@ -52,21 +41,6 @@ def pytest_collection_modifyitems(config, items):
                   else not item.get_closest_marker("apache_only"))]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item):
-    """A test that hangs fails with a traceback of where it hung."""
-    marker = item.get_closest_marker("deadline")
-    seconds = marker.args[0] if marker else TEST_S
-
-    def late(*_):
-        raise TimeoutError(f"the test's deadline of {seconds} s is over")
-
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    yield
-    signal.alarm(0)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -267,3 +241,22 @@ def feed(broker):
 def module(broker, feed, make_httpd):
     """httpd on a broker that only the test writes to."""
     return make_httpd(broker)
+
+
+@pytest.fixture(scope="session")
+def h264():
+    """What most fake cameras send: 320x180, 25 pictures a second."""
+    return hostile.H264()
+
+
+@pytest.fixture
+def run(folder, build, broker):
+    """Call it with a URL (and job settings) for a kafkacam-camera that runs; all of them, in
+    run.cameras, are stopped afterwards."""
+    def start(url, **job):
+        start.cameras.append(camera.Camera(folder, build, broker, url, **job))
+        return start.cameras[-1].__enter__()
+    start.cameras = []
+    yield start
+    stack.together([one.stop for one in start.cameras])
+    assert not any(one.running() for one in start.cameras)

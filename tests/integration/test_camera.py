@@ -15,27 +15,9 @@ import stack
 from camera import Camera, Watch, meta, read
 
 
-@pytest.fixture
-def run(folder, build, broker):
-    """Call it with a URL (and job settings) for a camera that runs; stopped afterwards."""
-    running = []
-
-    def start(url, **job):
-        running.append(Camera(folder, build, broker, url, **job))
-        return running[-1].__enter__()
-    yield start
-    for camera in running:
-        camera.stop()
-
-
 def moving(frames, loop):
     """Forward, each a little, in a loop of so many frames."""
     return all(0 < (b - a) % loop < 25 for a, b in zip(frames, frames[1:]))
-
-
-@pytest.fixture(scope="session")
-def h264():
-    return hostile.H264()
 
 
 def test_the_record_is_what_the_module_expects(run, broker, h264):

@@ -22,24 +22,12 @@ MOST_KB = 90000
 MOST_FILES = 40
 
 
-@pytest.fixture(scope="session")
-def h264():
-    return hostile.H264()
-
-
 @pytest.fixture
-def run(folder, build, broker):
-    """Call it with a URL (and job settings) for a camera that runs; stopped and looked at after."""
-    running = []
-
-    def start(url, **job):
-        running.append(Camera(folder, build, broker, url, **job))
-        return running[-1].__enter__()
-    yield start
-    for camera in running:
+def run(run, build):
+    """As in the other tests, but each camera is looked at before it is stopped."""
+    yield run
+    for camera in run.cameras:
         check_secrets(camera)
-        camera.stop()
-        assert not camera.running()
         if not build.sanitizer():
             assert camera.peak_kb < MOST_KB, f"{camera.peak_kb} kB"
         assert camera.peak_files < MOST_FILES
@@ -325,7 +313,7 @@ def test_a_broker_that_freezes_costs_no_memory(run, broker):
         camera.wait_report(lambda report: report["fps_out"] > 5, "not back", after=begun)
 
 
-@pytest.mark.deadline(240)
+@pytest.mark.alone
 @pytest.mark.slow_sanitized
 def test_64_cameras_at_once(run, broker, h264):
     with hostile.Server(h264) as server:

@@ -158,7 +158,6 @@ def test_a_row_with_nonsense_harms_nobody(make_chain):
 
 
 @pytest.mark.both_brokers
-@pytest.mark.deadline(180)
 @pytest.mark.expects_log("KC1203", "KC1530", "KC2010", "KC2011")
 def test_a_broker_that_stops_and_comes_back_is_followed(make_chain):
     chain = make_chain(cameras=2)

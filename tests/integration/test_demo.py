@@ -41,7 +41,6 @@ def own(new_folder, build):
     assert not stack.processes_in(folder)
 
 
-@pytest.mark.deadline(200)
 def test_a_detached_demo_shows_four_cameras_until_it_is_stopped(own, build):
     folder, port = own
     done = demo(build, "--detach", "--dir", folder, "--port", port)
@@ -63,7 +62,6 @@ def test_a_detached_demo_shows_four_cameras_until_it_is_stopped(own, build):
     assert not stack.listening(port)
 
 
-@pytest.mark.deadline(200)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_no_process(own, build, number):
     folder, port = own
@@ -119,7 +117,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(new_folder, build):
     assert (folder / "letter").read_text() == "dear"
 
 
-@pytest.mark.deadline(200)
 def test_own_cameras_with_passwords_are_in_no_command_line(own, build, new_folder):
     folder, port = own
     with stack.Cameras(new_folder(), 1, auth="digest", name="yard") as yard:
@@ -138,7 +135,6 @@ def test_own_cameras_with_passwords_are_in_no_command_line(own, build, new_folde
         assert demo(build, "--stop", "--dir", folder).returncode == 0
 
 
-@pytest.mark.deadline(200)
 def test_an_own_camera_that_does_not_answer_is_named(own, build):
     folder, port = own
     url = f"rtsp://somebody:s3cret@127.0.0.1:{stack.free_port()}/1"

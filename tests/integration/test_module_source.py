@@ -241,7 +241,6 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(folder, build, make_ht
 
 @pytest.mark.both_brokers
 @pytest.mark.expects_log("KC2011")
-@pytest.mark.deadline(240)
 def test_a_broker_that_goes_and_comes_back_cuts_nobody(broker, one_child, feed):
     httpd = one_child("KafkaCamStaleAfter 2s", threads=64)
     for number in (1, 2):

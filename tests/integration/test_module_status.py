@@ -109,7 +109,6 @@ KafkaCamProperty ssl.key.password hunter2secret
 
 
 @pytest.mark.apache_only         # the embedded broker cannot delete topics
-@pytest.mark.deadline(240)
 def test_topics_made_anew_are_read_anew(broker, feed, make_httpd):
     """Deleted and created again under a viewer, with fewer records than before."""
     import kafka.admin

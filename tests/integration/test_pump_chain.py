@@ -3,8 +3,12 @@
 import sys
 import threading
 
+import pytest
+
 import clients
 import stack
+
+pytestmark = pytest.mark.alone
 
 sys.path.insert(0, str(stack.SOURCE / "bench"))
 

@@ -76,7 +76,7 @@ def test_pictures_of_any_size_arrive_whole(make_feed):
             httpd.stop()
 
 
-@pytest.mark.deadline(300)
+@pytest.mark.alone
 def test_thousands_of_viewers_need_no_thread_each_and_leave_the_site_fast(make_feed, folder):
     count = 300 if stack.Build().sanitizer() else 2000
     httpd = make_feed(fps=1, size=20000, threads=25,
