@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -15,10 +16,15 @@ from pagekit import Browser, Wall       # noqa: E402
 
 
 @pytest.fixture
-def new_browser(tmp_path, request):
+def server_first(request):
+    """What a test's pages come from ends after its browsers."""
+    for name in {"wall", "fake"} & set(request.fixturenames):
+        request.getfixturevalue(name)
+
+
+@pytest.fixture
+def new_browser(tmp_path, server_first):
     """A function that starts one more browser; each is checked and gone at the test's end."""
-    if "wall" in request.fixturenames:
-        request.getfixturevalue("wall")     # which then ends after the browsers
     browsers = []
 
     def start(**settings):
@@ -34,9 +40,32 @@ def new_browser(tmp_path, request):
             browser.quit()
 
 
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """The session's Chromium in a list, whose start takes longer than most tests; empty if there is
+    none yet, or if it has died."""
+    running = []
+    yield running
+    for browser in running:
+        browser.quit()
+
+
 @pytest.fixture
-def browser(new_browser):
-    return new_browser()
+def browser(chromium, tmp_path_factory, server_first):
+    """A tab of the session's Chromium."""
+    if not chromium:
+        chromium.append(Browser(tmp_path_factory.mktemp("profile")))
+    one = chromium[0]
+    one.open_tab()
+    yield one
+    try:
+        one.check()
+    finally:
+        try:
+            one.close_tab()
+        except WebDriverException:          # the next test gets another
+            chromium.clear()
+            one.quit()
 
 
 @pytest.fixture

@@ -53,15 +53,27 @@ class Browser:
             options.add_argument(argument)
         if prefs:
             options.add_experimental_option("prefs", prefs)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
         self.folder = folder
+        self.begin(*size)
+
+    def begin(self, *size):
         self.problems = []
-        self.requests = []
-        self.loaded = {}            # bytes on the line by URL
         self.expected = []          # regular expressions of console lines that this test provokes
         self.size(*size)
+
+    def open_tab(self):
+        """A tab that knows nothing of those before it, for a browser that serves several tests."""
+        self.driver.switch_to.new_window("tab")
+        self.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+        self.begin(1366, 768)
+
+    def close_tab(self):
+        self.driver.close()
+        self.driver.switch_to.window(self.driver.window_handles[0])
+        self.collect()
 
     def size(self, width, height, scale=1, mobile=False):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(
@@ -92,14 +104,10 @@ class Browser:
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()
 
     def collect(self):
-        """What the console and the network have said since the last time."""
+        """What the console has said, with the policy's refusals."""
         for line in self.driver.get_log("browser"):
             if line["level"] != "INFO" or "Security Policy" in line["message"]:
                 self.problems.append(line["message"])
-        for entry in self.driver.get_log("performance"):
-            found = re.search(r'"method":"(Network\.\w+)"', entry["message"])
-            if found and found.group(1) == "Network.requestWillBeSent":
-                self.requests.append(re.search(r'"request":\{.*?"url":"([^"]*)"', entry["message"]).group(1))
         return self.problems
 
     def check(self):

@@ -328,3 +328,5 @@ def test_64_cameras_at_once(run, broker, h264):
             with Watch(broker, number) as watch:
                 assert read(watch.records(1, 30)[0])[0] == 1
         assert all(camera.starts == 1 for camera in cameras)
+        # Before the server, or all of them would begin again and again meanwhile.
+        stack.together([camera.stop for camera in cameras])

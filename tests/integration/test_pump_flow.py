@@ -67,13 +67,12 @@ def test_over_tls_no_picture_waits_for_the_next(make_feed, size):
     assert result["age_ms"]["p50"] < 250        # one late is 500 and more
 
 
-def test_pictures_of_any_size_arrive_whole(make_feed):
-    for size in (100, 4095, 61440, 61441, 1500000):
-        for direct in (True, False):
-            httpd = make_feed(cams=2, fps=5, size=size, direct=direct)
-            result = watch(httpd, "-n", 4, "-c", 2, "-s", 1.5).result()
-            assert result["wrong"] == 0 and result["pictures"] > 5, (size, direct)
-            httpd.stop()
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "filters"])
+@pytest.mark.parametrize("size", [100, 4095, 61440, 61441, 1500000])
+def test_pictures_of_any_size_arrive_whole(make_feed, size, direct):
+    httpd = make_feed(cams=2, fps=5, size=size, direct=direct)
+    result = watch(httpd, "-n", 4, "-c", 2, "-s", 1.5).result()
+    assert result["wrong"] == 0 and result["pictures"] > 5
 
 
 @pytest.mark.alone
