@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <time.h>
 #include "gop.h"
+#include "inlet.h"
 #include "log.h"
 #include "mem.h"
 #include "tls.h"
@@ -385,6 +386,7 @@ void decode_close(struct decode *decode)
     }
     avcodec_free_context(&decode->codec);
     avformat_close_input(&decode->format);
+    inlet_forget();
     av_packet_free(&decode->packet);
     av_frame_free(&decode->frame);
     if (decode->url) {
@@ -451,7 +453,9 @@ int decode_read(struct decode *decode, struct decode_unit *unit)
 
     do {
         av_packet_unref(packet);
+        inlet_enter();
         rc = av_read_frame(decode->format, packet);
+        inlet_leave();
         if (rc < 0) {
             ended(decode, rc, DECODE_END_CLOSED);
             return -1;
