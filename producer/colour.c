@@ -3,22 +3,22 @@
 
 #include <string.h>
 
-/* The loops below are written for the compiler's vectoriser: 16 bit all the way, products taken as
- * their upper half, so that one AVX2 instruction does 16 pixels. */
+/* The loops below are written for the compiler's vectoriser: 16 bits all the way, so that one AVX2
+ * instruction does 16 pixels, and as few steps a pixel as there can be: they, not memory, are what
+ * this costs. */
 #ifdef HAVE_TARGET_CLONES
 #define CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define CLONES
 #endif
 
-/* The multiples of one conversion. Chroma works on (c - 128) * 256, luma on (y - offset) * 128; each
- * product's upper 16 bits are then 64ths of a step. */
+/* The multiples of one conversion. Luma is what it was and a bit, since the whole of it does not fit
+ * into 16 bits. */
 struct colour_factors {
-    uint16_t luma_offset;
-    uint16_t luma;   /* 32768ths */
-    int16_t luma_cb; /* 16384ths, what BT.709 to BT.601 adds to luma for chroma */
-    int16_t luma_cr;
-    int16_t cb_cb, cb_cr; /* 16384ths */
+    int16_t luma_base;        /* 256ths, added to each luma, rounding included */
+    uint16_t luma_more;       /* 65536ths, of luma */
+    int16_t luma_cb, luma_cr; /* 256ths, what BT.709 to BT.601 adds to luma for chroma */
+    int16_t cb_cb, cb_cr;     /* 128ths */
     int16_t cr_cb, cr_cr;
 };
 
@@ -33,19 +33,20 @@ struct colour_factors {
 #define CR_CB   (-0.072453)
 #define CR_CR   0.983398
 
-#define TO_16384(x) ((int16_t)((x)*16384 + ((x) < 0 ? -0.5 : 0.5)))
+#define PARTS(x, parts) ((int16_t)((x) * (parts) + ((x) < 0 ? -0.5 : 0.5)))
+#define LUMA_BASE       PARTS(-16 * LIMITED_LUMA * 256 + 128, 1)
+#define LUMA_MORE       PARTS(LIMITED_LUMA - 1, 65536)
 
 static const struct colour_factors factors[2][2] = {
     /* [full range][BT.709] */
-    { { 16, (uint16_t)(LIMITED_LUMA * 32768 + 0.5), 0, 0, TO_16384(LIMITED_CHROMA), 0, 0,
-        TO_16384(LIMITED_CHROMA) },
-      { 16, (uint16_t)(LIMITED_LUMA * 32768 + 0.5), TO_16384(LUMA_CB *LIMITED_CHROMA),
-        TO_16384(LUMA_CR *LIMITED_CHROMA), TO_16384(CB_CB *LIMITED_CHROMA),
-        TO_16384(CB_CR *LIMITED_CHROMA), TO_16384(CR_CB *LIMITED_CHROMA),
-        TO_16384(CR_CR *LIMITED_CHROMA) } },
-    { { 0, 32768, 0, 0, 16384, 0, 0, 16384 },
-      { 0, 32768, TO_16384(LUMA_CB), TO_16384(LUMA_CR), TO_16384(CB_CB), TO_16384(CB_CR),
-        TO_16384(CR_CB), TO_16384(CR_CR) } },
+    { { LUMA_BASE, LUMA_MORE, 0, 0, PARTS(LIMITED_CHROMA, 128), 0, 0, PARTS(LIMITED_CHROMA, 128) },
+      { LUMA_BASE, LUMA_MORE, PARTS(LUMA_CB *LIMITED_CHROMA, 256),
+        PARTS(LUMA_CR *LIMITED_CHROMA, 256), PARTS(CB_CB *LIMITED_CHROMA, 128),
+        PARTS(CB_CR *LIMITED_CHROMA, 128), PARTS(CR_CB *LIMITED_CHROMA, 128),
+        PARTS(CR_CR *LIMITED_CHROMA, 128) } },
+    { { 128, 0, 0, 0, 128, 0, 0, 128 },
+      { 128, 0, PARTS(LUMA_CB, 256), PARTS(LUMA_CR, 256), PARTS(CB_CB, 128), PARTS(CB_CR, 128),
+        PARTS(CR_CB, 128), PARTS(CR_CR, 128) } },
 };
 
 /* In two steps of 16 bits, so that the vectoriser sees a maximum and a minimum. */
@@ -57,81 +58,41 @@ static inline uint8_t clip(int16_t value)
     return (uint8_t)between;
 }
 
-static inline int16_t upper_half(int16_t a, int16_t b)
+/* One row of luma. more[x], 256ths, is what the pixel's chroma and the range add. */
+CLONES static void luma_row(uint8_t *restrict out, const uint8_t *restrict in,
+                            const int16_t *restrict more, int width, uint16_t factor)
 {
-    return (int16_t)(((int32_t)a * b) >> 16);
-}
-
-/* One row of luma of which nothing depends on chroma. */
-CLONES static void luma_row(uint8_t *restrict out, const uint8_t *restrict in, int width,
-                            const struct colour_factors *f)
-{
-    const uint16_t offset = f->luma_offset;
-    const uint16_t factor = f->luma;
     int x;
 
     for (x = 0; x < width; x++) {
-        uint16_t y = in[x];
+        int16_t y = in[x];
+        int16_t grown = (int16_t)(((uint32_t)(uint16_t)(y << 8) * factor) >> 16);
 
-        y = (uint16_t)((y < offset ? offset : y) - offset);
-        y = (uint16_t)(((uint32_t)(uint16_t)(y << 7) * factor) >> 16);
-        y = (uint16_t)((uint16_t)(y + 32) >> 6);
-        y = (uint16_t)(y > 255 ? 255 : y);
-        out[x] = (uint8_t)y;
+        out[x] = clip((int16_t)(y + ((int16_t)(grown + more[x]) >> 8)));
     }
 }
 
-/* The same with shift[x / 2], 64ths, added. */
-CLONES static void luma_row_shifted(uint8_t *restrict out, const uint8_t *restrict in, int width,
-                                    const int16_t *restrict shift, const struct colour_factors *f)
-{
-    const uint16_t offset = f->luma_offset;
-    const uint16_t factor = f->luma;
-    int x;
-
-    for (x = 0; x < width; x++) {
-        uint16_t y = in[x];
-
-        y = (uint16_t)((y < offset ? offset : y) - offset);
-        y = (uint16_t)(((uint32_t)(uint16_t)(y << 7) * factor) >> 16);
-        out[x] = clip((int16_t)((int16_t)((int16_t)y + shift[x]) >> 6));
-    }
-}
-
-/* What chroma adds to luma, once for each pixel of the two rows it covers, rounding included. */
-CLONES static void shift_row(int16_t *restrict shift, const uint8_t *restrict cb,
-                             const uint8_t *restrict cr, int width, const struct colour_factors *f)
-{
-    const int16_t from_cb = f->luma_cb;
-    const int16_t from_cr = f->luma_cr;
-    int x;
-
-    for (x = 0; x < width; x++) {
-        int16_t u = (int16_t)((cb[x] - 128) * 256);
-        int16_t v = (int16_t)((cr[x] - 128) * 256);
-        int16_t sum = (int16_t)(upper_half(u, from_cb) + upper_half(v, from_cr) + 32);
-
-        shift[2 * x] = sum;
-        shift[2 * x + 1] = sum;
-    }
-}
-
+/* One row of chroma, and what it adds to the two rows of luma it covers, once for each pixel. */
 CLONES static void chroma_row(uint8_t *restrict out_cb, uint8_t *restrict out_cr,
-                              const uint8_t *restrict cb, const uint8_t *restrict cr, int width,
-                              const struct colour_factors *f)
+                              int16_t *restrict more, const uint8_t *restrict cb,
+                              const uint8_t *restrict cr, int width, const struct colour_factors *f)
 {
+    const int16_t base = f->luma_base, luma_cb = f->luma_cb, luma_cr = f->luma_cr;
     const int16_t cb_cb = f->cb_cb, cb_cr = f->cb_cr;
     const int16_t cr_cb = f->cr_cb, cr_cr = f->cr_cr;
     int x;
 
     for (x = 0; x < width; x++) {
-        int16_t u = (int16_t)((cb[x] - 128) * 256);
-        int16_t v = (int16_t)((cr[x] - 128) * 256);
-        int16_t new_u = (int16_t)(upper_half(u, cb_cb) + upper_half(v, cb_cr) + 128 * 64 + 32);
-        int16_t new_v = (int16_t)(upper_half(u, cr_cb) + upper_half(v, cr_cr) + 128 * 64 + 32);
+        int16_t u = (int16_t)(cb[x] - 128);
+        int16_t v = (int16_t)(cr[x] - 128);
+        int16_t new_u = (int16_t)((int16_t)(u * cb_cb) + (int16_t)(v * cb_cr) + 64);
+        int16_t new_v = (int16_t)((int16_t)(u * cr_cb) + (int16_t)(v * cr_cr) + 64);
+        int16_t sum = (int16_t)((int16_t)(u * luma_cb) + (int16_t)(v * luma_cr) + base);
 
-        out_cb[x] = clip((int16_t)(new_u >> 6));
-        out_cr[x] = clip((int16_t)(new_v >> 6));
+        out_cb[x] = clip((int16_t)((new_u >> 7) + 128));
+        out_cr[x] = clip((int16_t)((new_v >> 7) + 128));
+        more[2 * x] = sum;
+        more[2 * x + 1] = sum;
     }
 }
 
@@ -145,7 +106,7 @@ static int chroma_of(int size)
     return (size + 1) / 2;
 }
 
-/* Planes first, then the line of shifts; each begins at a multiple of 64. */
+/* Planes first, then a line of what luma_row() adds; each begins at a multiple of 64. */
 static size_t aligned(size_t size)
 {
     return (size + 63) & ~(size_t)63;
@@ -167,29 +128,18 @@ void colour_convert(struct picture *out, const struct picture *in, uint8_t *buff
     uint8_t *luma = buffer + (aligned((size_t)buffer) - (size_t)buffer);
     uint8_t *cb = luma + luma_stride * (size_t)in->height;
     uint8_t *cr = cb + chroma_stride * (size_t)chroma_of(in->height);
-    int16_t *shift = (int16_t *)(void *)(cr + chroma_stride * (size_t)chroma_of(in->height));
-    int x;
+    int16_t *more = (int16_t *)(void *)(cr + chroma_stride * (size_t)chroma_of(in->height));
     int y;
 
     for (y = 0; y < in->height; y++) {
-        const uint8_t *in_luma = in->planes[0] + (ptrdiff_t)y * in->strides[0];
-        const uint8_t *in_cb = in->planes[1] + (ptrdiff_t)(y / 2) * in->strides[1];
-        const uint8_t *in_cr = in->planes[2] + (ptrdiff_t)(y / 2) * in->strides[2];
-
         if (y % 2 == 0) {
-            x = chroma_of(in->width);
             chroma_row(cb + chroma_stride * (size_t)(y / 2), cr + chroma_stride * (size_t)(y / 2),
-                       in_cb, in_cr, x, f);
-            if (in->bt709) {
-                shift_row(shift, in_cb, in_cr, x, f);
-            }
+                       more, in->planes[1] + (ptrdiff_t)(y / 2) * in->strides[1],
+                       in->planes[2] + (ptrdiff_t)(y / 2) * in->strides[2], chroma_of(in->width),
+                       f);
         }
-        if (in->bt709) {
-            luma_row_shifted(luma + luma_stride * (size_t)y, in_luma, in->width, shift, f);
-        }
-        else {
-            luma_row(luma + luma_stride * (size_t)y, in_luma, in->width, f);
-        }
+        luma_row(luma + luma_stride * (size_t)y, in->planes[0] + (ptrdiff_t)y * in->strides[0],
+                 more, in->width, f->luma_more);
     }
     memset(out, 0, sizeof(*out));
     out->planes[0] = luma;

@@ -12,8 +12,8 @@ static _Thread_local int entered;
 
 /* Of the one thread that enters. */
 static struct {
-    int fd;             /* -1: none yet */
-    size_t begin, end;  /* what is read ahead */
+    int fd;            /* -1: none yet */
+    size_t begin, end; /* what is read ahead */
     char bytes[INLET_SIZE];
 } inlet = { .fd = -1 };
 
