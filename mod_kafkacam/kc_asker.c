@@ -50,7 +50,7 @@ apr_status_t kc_asker_start(kc_asker_t **result, kc_asker_back_fn *back, void *b
     asker->baton = baton;
     if ((rv = apr_thread_mutex_create(&asker->lock, APR_THREAD_MUTEX_DEFAULT, pool)) ||
         (rv = apr_thread_cond_create(&asker->work, pool)) ||
-        (rv = ap_thread_create(&asker->thread, NULL, run, asker, pool))) {
+        (rv = apr_thread_create(&asker->thread, NULL, run, asker, pool))) {
         return rv;
     }
     *result = asker;

@@ -97,9 +97,10 @@ struct pump_t {
     int awake;      /* it will look here: no need to write to wakeup */
     int quit;
 
-    struct streams_t open;  /* the thread's own from here on */
-    struct streams_t again; /* had their turn and have more to send */
-    struct streams_t away;  /* with the asker */
+    struct streams_t arrived; /* the thread's own from here on: out of the inbox */
+    struct streams_t open;
+    struct streams_t again;   /* had their turn and have more to send */
+    struct streams_t away;    /* with the asker */
     struct streams_t ending;
     kc_asker_t *asker;
     kc_timers_t timers;
@@ -445,14 +446,12 @@ static void on_news(channel_t *told)
 /* What other threads left for the pump. Returns whether it goes on. */
 static int on_wakeup(pump_t *pump)
 {
-    struct streams_t inbox;
     channel_t *told;
     stream_t *back;
     int quit;
 
-    APR_RING_INIT(&inbox, stream_t, link);
     apr_thread_mutex_lock(pump->lock);
-    APR_RING_CONCAT(&inbox, &pump->inbox, stream_t, link);
+    APR_RING_CONCAT(&pump->arrived, &pump->inbox, stream_t, link);
     told = pump->told;
     pump->told = NULL;
     back = pump->back;
@@ -464,8 +463,8 @@ static int on_wakeup(pump_t *pump)
     if (back) {
         on_return(back);
     }
-    while (!APR_RING_EMPTY(&inbox, stream_t, link)) {
-        stream_t *stream = APR_RING_FIRST(&inbox);
+    while (!APR_RING_EMPTY(&pump->arrived, stream_t, link)) {
+        stream_t *stream = APR_RING_FIRST(&pump->arrived);
 
         APR_RING_REMOVE(stream, link);
         adopt(pump, stream);
@@ -489,16 +488,17 @@ static void on_time(pump_t *pump, apr_time_t now)
 /* Each of those that are there now, not those that come while it is at it. */
 static void on_again(pump_t *pump)
 {
-    struct streams_t round;
+    stream_t *last = APR_RING_LAST(&pump->again);
+    stream_t *stream;
 
-    APR_RING_INIT(&round, stream_t, link);
-    APR_RING_CONCAT(&round, &pump->again, stream_t, link);
-    while (!APR_RING_EMPTY(&round, stream_t, link)) {
-        stream_t *stream = APR_RING_FIRST(&round);
-
+    if (APR_RING_EMPTY(&pump->again, stream_t, link)) {
+        return;
+    }
+    do {
+        stream = APR_RING_FIRST(&pump->again);
         move_to(&pump->open, stream, OPEN);
         serve(stream);
-    }
+    } while (stream != last);
 }
 
 static void end_all(struct streams_t *ring)
@@ -668,6 +668,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     apr_pool_create(&pump->pool, pool);
     pump->server = s;
     APR_RING_INIT(&pump->inbox, stream_t, link);
+    APR_RING_INIT(&pump->arrived, stream_t, link);
     APR_RING_INIT(&pump->open, stream_t, link);
     APR_RING_INIT(&pump->again, stream_t, link);
     APR_RING_INIT(&pump->away, stream_t, link);
@@ -682,7 +683,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
         (rv = kc_asker_start(&pump->asker, come_back, pump, pool))) {
         return rv;
     }
-    return ap_thread_create(&pump->thread, NULL, run, pump, pool);
+    return apr_thread_create(&pump->thread, NULL, run, pump, pool);
 }
 
 static int wanted_pumps(const server_rec *s)
