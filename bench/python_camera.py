@@ -2,9 +2,10 @@
 """What kafkacam is measured against: a camera as the original project has it, OpenCV and
 kafka-python. python_camera.py URL BROKER PARTITION QUALITY pure|native
 
+QUALITY: imencode()'s own default, which the original uses, is 95; kafkacam's is 80.
 pure: kafka-python as Debian ships it, its CRC-32C in Python. native: with a CRC at C speed (the
 crc32c module if it is there, else zlib's CRC-32, which costs the same and is wrong; for brokers that
-do not look)."""
+do not look). The original waits 0.2 s between pictures; this one takes all, as the camera does."""
 
 import os
 import sys

@@ -31,6 +31,7 @@ class Process:
             (os.POSIX_SPAWN_OPEN, 2, str(log), append, 0o600),
             (os.POSIX_SPAWN_DUP2, job_fd, 3)])
         self.status = None
+        self.core = None            # whether it left one
         self.lock = threading.Lock()
 
     def poll(self):
@@ -39,6 +40,7 @@ class Process:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
                     self.status = os.waitstatus_to_exitcode(status)
+                    self.core = os.WCOREDUMP(status)
             return self.status
 
     def wait(self, deadline_s):
