@@ -1,5 +1,7 @@
 #include "unit_hub.h"
 
+#include <pthread.h>
+
 typedef struct {
     int told;
     apr_uint32_t cam;
@@ -132,6 +134,81 @@ static void cameras_past_the_end_are_refused(void **state)
     assert_null(kc_hub_newest(hub, 4, KC_FRAME_PICTURE, 0));
 }
 
+#define ROUNDS 100000
+
+/* A frame of many bytes, all the same, so that half of one and half of another would show. */
+static void *publish_rounds(void *unused)
+{
+    int i;
+
+    for (i = 1; i <= ROUNDS; i++) {
+        kc_frame_t *frame = kc_frame_create(KC_FRAME_PICTURE, 1, 64);
+
+        memset(frame->data, i & 0x7f, frame->size);
+        frame->seq = (apr_uint64_t)i;
+        kc_hub_publish(hub, frame);
+    }
+    return unused;
+}
+
+/* Returns what it saw wrong, NULL if nothing. */
+static void *view_rounds(void *unused)
+{
+    const char *wrong = NULL;
+    apr_uint64_t number = 0, seq = 0;
+
+    while (seq < ROUNDS && !wrong) {
+        kc_frame_t *frame = kc_hub_newest(hub, 1, KC_FRAME_PICTURE, number);
+
+        if (frame) {
+            if (frame->seq <= seq) {
+                wrong = "an older one after a newer one";
+            }
+            if (frame->data[0] != (char)(frame->seq & 0x7f) ||
+                memcmp(frame->data, frame->data + 1, frame->size - 1)) {
+                wrong = "not a whole one";
+            }
+            number = frame->number;
+            seq = frame->seq;
+            kc_frame_unref(frame);
+        }
+    }
+    return (void *)(uintptr_t)wrong;
+}
+
+/* The witness lives for one watch alone: told afterwards, a sanitizer would see it. */
+static void *watch_rounds(void *unused)
+{
+    int i;
+
+    for (i = 0; i < ROUNDS / 10; i++) {
+        witness_t *witness = calloc(1, sizeof(*witness));
+        kc_hub_watch_t watch = { .notify = count_notify, .baton = witness };
+
+        kc_hub_watch(hub, 1, &watch);
+        kc_hub_unwatch(hub, 1, &watch);
+        free(witness);
+    }
+    return unused;
+}
+
+static void threads_see_whole_frames_in_their_order(void **state)
+{
+    static void *(*const work[])(void *) = { publish_rounds, view_rounds, view_rounds,
+                                             watch_rounds };
+    pthread_t threads[4];
+    void *wrong;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work[i], NULL), 0);
+    }
+    for (i = 0; i < 4; i++) {
+        pthread_join(threads[i], &wrong);
+        assert_ptr_equal(wrong, NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_the_first_and_the_last_watch_change_the_demand,
                                         make_hub, end_hub),
         cmocka_unit_test_setup_teardown(cameras_past_the_end_are_refused, make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(threads_see_whole_frames_in_their_order, make_hub, end_hub),
     };
 
     apr_initialize();
