@@ -142,7 +142,20 @@ class Build:
         return found.group(1) if found else None
 
 
-class Part:
+class Running:
+    """`with` starts it, and stops it again; when something failed, kills it."""
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *failure):
+        if failure[0]:
+            self.abandon()
+        else:
+            self.stop()
+
+
+class Part(Running):
     """One program of the stack: starts in its folder, logs there, is gone after stop()."""
 
     name = "part"
@@ -286,15 +299,6 @@ class Part:
         """Wait for a line that matches pattern from offset begin of the log on."""
         return wait_for(lambda: re.search(pattern, self.log_text()[begin:], re.M), deadline_s,
                         f"no {pattern!r} in the log of {self.name}")
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *failure):
-        if failure[0]:
-            self.abandon()
-        else:
-            self.stop()
 
 
 def command_line(pid):
@@ -853,7 +857,7 @@ def make_broker(kind, folder, build):
     return ApacheKafka(folder) if kind == "apache" else Outside(kind)
 
 
-class Stack:
+class Stack(Running):
     """The whole chain in one folder. Everything that does not depend on another starts at once."""
 
     def __init__(self, folder, *, cameras=4, kafka="embedded", broker=None, port=0, urls=(),
@@ -935,15 +939,6 @@ class Stack:
             if stat:
                 pids[part.name] = [part.pid, stat[1]]
         write_journal(self.journal, pids)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *failure):
-        if failure[0]:
-            self.abandon()
-        else:
-            self.stop()
 
 
 def together(calls):
