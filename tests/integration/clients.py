@@ -124,8 +124,12 @@ class Stream:
             if headers["content-type"] == "image/jpeg":
                 return body
 
+    def shown(self):
+        """(number, frame) of the next picture; None if it is "offline since"."""
+        return picture.read(decode(self.jpeg()))
+
     def pictures(self, count):
-        """(number, frame) of the next pictures that are a demo camera's."""
+        """(number, frame) of the next pictures, all of which are a demo camera's."""
         return [read_picture(self.jpeg()) for _ in range(count)]
 
     def close(self):

@@ -135,6 +135,6 @@ def test_topics_made_anew_are_read_anew(broker, feed, make_httpd):
 
             def plays():
                 again.picture(3, 33)
-                found = clients.picture.read(clients.decode(stream.jpeg()))
+                found = stream.shown()
                 return found == (3, 33)
             stack.wait_for(plays, 60, "the new picture")
