@@ -352,10 +352,11 @@ class ApacheKafka(Part):
     client_settings = {}
     creates_topics = True
 
-    def __init__(self, folder, port=0):
+    def __init__(self, folder, port=0, settings=None):
         super().__init__(folder)
         self.port = port or free_port()
         self.controller_port = free_port()
+        self.settings = settings or {}      # more of server.properties
 
     @property
     def address(self):
@@ -420,7 +421,7 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=4194304
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-""")
+""" + "".join(f"{name}={value}\n" for name, value in self.settings.items()))
         if not (data / "meta.properties").exists():
             done = subprocess.run(
                 self.java("kafka.tools.StorageTool", "format", "--cluster-id",

@@ -75,6 +75,7 @@ typedef struct topic_t {
     apr_uint32_t room; /* partitions we have a place for */
     partition_t *partitions;
     apr_uint32_t count;  /* atomic: partitions that exist, as of the keeper's last round */
+    apr_uint32_t denied; /* atomic: the feed was told that it may not read here */
     apr_uint32_t at_end; /* the feed's own: status partitions read to their end once */
     rd_kafka_resp_err_t last_error; /* the keeper's own: said so far */
 } topic_t;
@@ -596,6 +597,8 @@ static void note_trouble(topic_t *topic, const rd_kafka_message_t *message)
         note_gone(topic, partition);
         return;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        apr_atomic_set32(&topic->denied, 1);
+        return;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         return;
     default:
@@ -616,12 +619,14 @@ static void on_message(rd_kafka_message_t *message, void *opaque)
         return;
     }
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        apr_atomic_set32(&topic->denied, 0);
         reached_end(topic, message);
     }
     else if (message->err) {
         note_trouble(topic, message);
     }
     else {
+        apr_atomic_set32(&topic->denied, 0);
         topic->partitions[message->partition].last_error = 0;
         apr_atomic_set64(&topic->partitions[message->partition].position,
                          (apr_uint64_t)message->offset + 1);
@@ -765,7 +770,9 @@ static void note_partitions(topic_t *topic, const rd_kafka_metadata_topic_t *sai
     if (said->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
         return;
     }
-    note_topic_error(topic, said->err);
+    note_topic_error(topic, !said->err && apr_atomic_read32(&topic->denied)
+                                ? RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+                                : said->err);
     if (count > topic->room && topic->kind != TOPIC_STATUS && topic->count <= topic->room) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, topic->source->s,
                      "Kafka topic %s has %u partitions; cameras from %u on are left out "

@@ -39,7 +39,8 @@ struct placement {
     pthread_t thread;
     atomic_int stop;
 
-    int status_read; /* the thread's own */
+    int status_read;             /* the thread's own */
+    rd_kafka_resp_err_t refusal; /* the thread's own: of a state, said so far */
     uint64_t trouble;
     time_t trouble_since;
     time_t next_look;
@@ -575,6 +576,23 @@ static void bury(struct placement *placement)
     }
 }
 
+/* What Kafka itself says of a state it was sent. That it is away is said elsewhere. */
+static void note_answer(struct placement *placement, rd_kafka_resp_err_t error)
+{
+    if (error && error != placement->refusal && error > RD_KAFKA_RESP_ERR_NO_ERROR) {
+        placement->refusal = error;
+        log_warning(1209, "states of cameras cannot be written to topic %s: %s%s",
+                    placement->topics[STATUS].name, rd_kafka_err2str(error),
+                    error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+                        ? " (the producer's Kafka user needs WRITE and DESCRIBE on it)"
+                        : "");
+    }
+    else if (!error && placement->refusal) {
+        placement->refusal = RD_KAFKA_RESP_ERR_NO_ERROR;
+        log_info("states of cameras are written to topic %s again", placement->topics[STATUS].name);
+    }
+}
+
 /* Delivery report. The opaque is the number of a buried camera, plus one. */
 static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *record, void *opaque)
 {
@@ -584,6 +602,7 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *record, voi
     if (record->err) {
         log_debug("status not written: %s", rd_kafka_err2str(record->err));
     }
+    note_answer(placement, record->err);
     if (cam == 0) {
         return;
     }

@@ -89,6 +89,9 @@ static void lost(struct sink *sink, enum sink_topic topic, rd_kafka_resp_err_t e
             sink->size_refused = 1;
         }
         break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        broker_away(sink, "its user needs WRITE and DESCRIBE on the topic");
+        break;
     default:
         broker_away(sink, rd_kafka_err2str(error));
         break;
