@@ -1,4 +1,4 @@
-/* Where pictures leave: one partition of a Kafka topic, or a folder. Live video: what cannot be
+/* Where pictures leave: one partition of a Kafka topic. Live video: what cannot be
  * sent soon is dropped, oldest first, and counted; nothing here ever waits for a broker.
  *
  * One thread calls; librdkafka's own threads are inside. */
