@@ -84,7 +84,7 @@ static void on_stop(int number)
 {
     stopping = 1;
     /* Name resolution cannot be interrupted; then SIGALRM ends us. */
-    alarm(1);
+    alarm(2);
 }
 
 static int64_t now_us(clockid_t clock)

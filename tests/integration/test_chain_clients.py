@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import cv2
@@ -110,7 +111,7 @@ def test_passwords_are_nowhere(chain):
                  "/kafkacam-status?json", "/kafkacam-metrics"):
         places[path] = clients.get(chain.httpd, path).text
     places["status topic"] = subprocess.run(
-        ["kcat", "-b", chain.broker.address, "-C", "-t", f"{chain.topic}.status", "-o", "beginning",
+        [shutil.which("kcat") or "kafkacat", "-b", chain.broker.address, "-C", "-t", f"{chain.topic}.status", "-o", "beginning",
          "-e", "-q"], capture_output=True, text=True, timeout=30, check=True).stdout
     assert '"state"' in places["status topic"]
     assert len(chain.producer.camera_pids()) == 3
