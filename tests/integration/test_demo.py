@@ -68,12 +68,14 @@ def test_ctrl_c_leaves_no_process(own, build, number):
     running = subprocess.Popen([DEMO, "--build", build.folder, "--dir", folder, "--port", str(port),
                                 "--cameras", "1"], stdin=subprocess.DEVNULL, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    for line in running.stdout:
-        if "Ctrl-C" in line:
-            break
+    said = ""
+    while "Ctrl-C" not in said:
+        line = running.stdout.readline()
+        assert line, f"it ended by itself: {said}"
+        said += line
     running.send_signal(number)
     rest = running.communicate(timeout=60)[0]
-    assert running.returncode == 0 and "stopped" in rest, rest
+    assert running.returncode == 0 and "stopped" in rest, said + rest
     assert not stack.processes_in(folder)
 
 
