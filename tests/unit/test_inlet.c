@@ -1,3 +1,5 @@
+/* Debian's FFmpeg calls poll() and recv() by these names; fortified they would have others. */
+#undef _FORTIFY_SOURCE
 #include "inlet.h"
 
 #include <errno.h>
