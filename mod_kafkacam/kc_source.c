@@ -983,6 +983,11 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other)
     return 1;
 }
 
+void kc_source_abandon(kc_source_t *source)
+{
+    apr_atomic_set32(&source->stopping, 1);
+}
+
 void kc_source_stopping(kc_source_t *source)
 {
     apr_thread_mutex_lock(source->lock);

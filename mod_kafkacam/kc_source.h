@@ -25,6 +25,10 @@ apr_status_t kc_source_start(kc_source_t **source, const kc_config_t *config, ap
 /* Would a source for one do for the other? */
 int kc_source_fits(const kc_config_t *one, const kc_config_t *other);
 
+/* The same for a child that ends in a signal handler (prefork): takes no lock, as whoever it has
+ * interrupted may hold it. Nobody may wait for the threads then, so source's pool must stay. */
+void kc_source_abandon(kc_source_t *source);
+
 /* This child is about to end: make the threads ready for it, so that joining takes no time. */
 void kc_source_stopping(kc_source_t *source);
 

@@ -1,5 +1,7 @@
 /* mod_kafkacam: live pictures from Kafka to any number of browsers. This file wires the parts
  * together and knows what each of them needs of httpd; docs/HTTP.md is the manual. */
+#include <stdlib.h>
+#include <unistd.h>
 #include <httpd.h>
 #include <http_config.h>
 #include <http_core.h>
@@ -69,9 +71,38 @@ static kc_source_t *find_source(server_rec *main_server, const server_rec *s)
     return NULL;
 }
 
+/* prefork ends a child in a signal handler, wherever it is, perhaps within a lock that a source's thread
+ * needs: waiting for that thread there would take until httpd kills the child. */
+static int ends_in_a_signal_handler(void)
+{
+    int threaded;
+
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS &&
+           threaded == AP_MPMQ_NOT_SUPPORTED;
+}
+
+/* Before exit() takes from the threads what they use: APR's pools, OpenSSL's tables. */
+static void end_with_all_threads(int status, void *data)
+{
+    _exit(status);
+}
+
+/* Where the sources' threads cannot be waited for, their memory is the process's and goes with it. */
+static apr_pool_t *pool_for_sources(apr_pool_t *pchild)
+{
+    apr_pool_t *own;
+
+    if (!ends_in_a_signal_handler() || apr_pool_create_unmanaged(&own) != APR_SUCCESS) {
+        return pchild;
+    }
+    on_exit(end_with_all_threads, NULL);
+    return own;
+}
+
 /* Sources come after fork: librdkafka's threads would not live in a child of their process. */
 static void child_init(apr_pool_t *pchild, server_rec *main_server)
 {
+    apr_pool_t *pool = pool_for_sources(pchild);
     server_rec *s;
 
     kc_counters_join(pchild, main_server);
@@ -81,7 +112,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
         config->source = find_source(main_server, s);
         if (config->brokers && !config->source) {
             /* What is wrong was logged; requests get 503. */
-            kc_source_start(&config->source, config, pchild, s);
+            kc_source_start(&config->source, config, pool, s);
         }
     }
     kc_pump_start(pchild, main_server); /* ends before the sources do */
@@ -92,8 +123,13 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     server_rec *s;
 
     for (s = ap_server_conf; s; s = s->next) {
-        if (kc_config_get(s)->source) {
-            kc_source_stopping(kc_config_get(s)->source);
+        kc_source_t *source = kc_config_get(s)->source;
+
+        if (source && ends_in_a_signal_handler()) {
+            kc_source_abandon(source);
+        }
+        else if (source) {
+            kc_source_stopping(source);
         }
     }
 }

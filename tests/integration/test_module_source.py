@@ -2,9 +2,11 @@
 servers, reloads. Most of it is seen through /kafkacam-status, as an operator would."""
 
 import concurrent.futures
+import os
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -354,6 +356,32 @@ def test_other_mpms_play_as_well(broker, feed, make_httpd, mpm):
     httpd.process.wait(15)
     assert time.monotonic() - begin < 10
     httpd.process = None
+
+
+def test_prefork_ends_at_once_whatever_its_viewers_do(broker, feed, make_httpd):
+    """A child is ended in a signal handler, wherever it is: nothing there may wait for a thread."""
+    httpd = make_httpd(broker, mpm="prefork", snippet="KafkaCamMaxBlockingViewers 20\n")
+    feed.picture(3, 1)
+    for how in ["graceful", "stop"] * 3:
+        if not httpd.running():
+            httpd.start()
+        streams = [clients.Stream(httpd, "/cam/3") for _ in range(12)]
+        writing, over = feed.picture, threading.Event()
+        writer = threading.Thread(target=lambda: [writing(3, 2) for _ in iter(over.is_set, True)])
+        writer.start()
+        for stream in streams:
+            stream.jpeg()
+        old = httpd.children_pids()
+        begin = time.monotonic()
+        httpd.graceful() if how == "graceful" else httpd.stop()
+        stack.wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old), 8, "a child stays")
+        assert time.monotonic() - begin < 8
+        over.set()
+        writer.join()
+        for stream in streams:
+            stream.close()
+    assert not re.search("still did not exit|SIGKILL|did not exit", httpd.log_text())
+    httpd.start()
 
 
 def test_fifty_viewers_and_one_who_does_not_read(one_child, feed):
