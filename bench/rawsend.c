@@ -108,6 +108,13 @@ static void publish(int cam, uint64_t seq)
     }
 }
 
+/* Of each camera only the newest picture that is due is sent, as by the pump: what came too late for
+ * that is skipped, in whole rounds of all cameras. */
+static uint64_t skip_missed(uint64_t next, uint64_t due, uint64_t count)
+{
+    return due >= next + count ? next + (due - next) / count * count : next;
+}
+
 static int listen_anywhere(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
@@ -178,6 +185,8 @@ int main(int argc, char **argv)
                 }
             }
         }
+        n = skip_missed(n, (uint64_t)((double)(now_us(CLOCK_MONOTONIC) - start) / step),
+                        (uint64_t)count);
         while (start + (int64_t)((double)n * step) <= now_us(CLOCK_MONOTONIC)) {
             publish((int)(n % (uint64_t)count), n / (uint64_t)count + 1);
             n++;
