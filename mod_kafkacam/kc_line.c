@@ -245,12 +245,16 @@ void kc_line_close(kc_line_t *line, int aborted)
 {
     conn_rec *c = line->c;
 
-    /* What is on its way cannot be waited for, so a stream that ends in the middle is cut. */
-    c->aborted = aborted || c->data_in_output_filters || kc_mjpeg_left(&line->viewer->part) > 0;
-    c->keepalive = AP_CONN_CLOSE;
-    if (c->aborted) {
+    /* What the kernel does not take now cannot be waited for. What it has taken still reaches the
+     * client, and after it the stream's end, unless the client is to be cut. */
+    if (aborted) {
         forget_queue(line->socket);
     }
+    else if (c->data_in_output_filters) {
+        aborted = flush(line) != APR_SUCCESS;
+    }
+    c->aborted = aborted;
+    c->keepalive = AP_CONN_CLOSE;
     ap_process_request_after_handler(line->viewer->r);
     if (!c->aborted && ap_prep_lingering_close(c) == 0) {
         ap_shutdown_conn(c, 0);

@@ -19,6 +19,7 @@
 #include "kc_counters.h"
 #include "kc_grave.h"
 #include "kc_line.h"
+#include "kc_stopwatch.h"
 #include "kc_timers.h"
 
 #define EVENTS 256
@@ -28,6 +29,9 @@
 
 /* How often ended connections are looked at whose worker was not back yet. */
 #define SWEEP apr_time_from_msec(20)
+
+/* When the child is to stop, a picture on its way has so long to get out. */
+#define LAST_WORDS apr_time_from_msec(500)
 
 /* How long a viewer waits that is due for the asker when another one is away. */
 #define ASK_AGAIN apr_time_from_msec(250)
@@ -90,24 +94,27 @@ struct pump_t {
     int wakeup;        /* eventfd */
     apr_uint32_t load; /* atomic: streams given to it and not ended */
 
-    apr_thread_mutex_t *lock; /* guards these four */
+    apr_thread_mutex_t *lock; /* guards these five */
     struct streams_t inbox;
-    channel_t *told;
+    channel_t *told; /* those with news, the first that had some first */
+    channel_t **told_end;
     stream_t *back; /* from the asker */
     int awake;      /* it will look here: no need to write to wakeup */
     int quit;
 
     struct streams_t arrived; /* the thread's own from here on: out of the inbox */
     struct streams_t open;
-    struct streams_t again;   /* had their turn and have more to send */
-    struct streams_t away;    /* with the asker */
+    struct streams_t again; /* had their turn and have more to send */
+    struct streams_t away;  /* with the asker */
     struct streams_t ending;
     kc_asker_t *asker;
     kc_timers_t timers;
     kc_grave_t grave;
     board_t *boards;
-    apr_time_t sweep;            /* when to look at the grave, 0: it is empty */
-    apr_interval_time_t longest; /* that one viewer kept the pump */
+    apr_time_t sweep; /* when to look at the grave, 0: it is empty */
+    apr_time_t end;   /* when to end all, 0: the child need not stop */
+    kc_stopwatch_t stopwatch;
+    apr_interval_time_t longest; /* that one viewer kept the pump busy */
 };
 
 static pump_t *pumps;
@@ -137,8 +144,9 @@ static void tell(void *baton, apr_uint32_t cam)
         return;
     }
     apr_thread_mutex_lock(pump->lock);
-    channel->next_told = pump->told;
-    pump->told = channel;
+    channel->next_told = NULL;
+    *pump->told_end = channel;
+    pump->told_end = &channel->next_told;
     asleep = !pump->awake;
     pump->awake = 1;
     apr_thread_mutex_unlock(pump->lock);
@@ -247,8 +255,10 @@ static void set_timer(stream_t *stream)
     }
 }
 
-static void note_longest(pump_t *pump, apr_interval_time_t took)
+static void note_longest(pump_t *pump, apr_interval_time_t by_the_wall)
 {
+    apr_interval_time_t took = kc_stopwatch_end(&pump->stopwatch, by_the_wall);
+
     if (took > pump->longest) {
         kc_counters_add(KC_COUNTER_LONGEST_TURN, took - pump->longest);
         pump->longest = took;
@@ -263,10 +273,11 @@ static void serve(stream_t *stream)
     apr_time_t now = kc_timers_now(); /* thousands may have had their turn since the pump woke up */
     apr_status_t rv;
 
+    kc_stopwatch_begin(&stream->pump->stopwatch);
     for (;;) {
         rv = kc_line_push(&stream->line, now);
         if (rv != APR_SUCCESS || viewer->r->bytes_sent - before >= TURN_MAX ||
-            !kc_viewer_next(viewer, now)) {
+            apr_atomic_read32(&stopping) || !kc_viewer_next(viewer, now)) {
             break;
         }
     }
@@ -454,6 +465,7 @@ static int on_wakeup(pump_t *pump)
     APR_RING_CONCAT(&pump->arrived, &pump->inbox, stream_t, link);
     told = pump->told;
     pump->told = NULL;
+    pump->told_end = &pump->told;
     back = pump->back;
     pump->back = NULL;
     pump->awake = 0;
@@ -501,18 +513,29 @@ static void on_again(pump_t *pump)
     } while (stream != last);
 }
 
-static void end_all(struct streams_t *ring)
+/* The child is to stop: who has the whole of a picture goes now, the others when they have it, but
+ * not much later. */
+static void end_ring(pump_t *pump, struct streams_t *ring, apr_time_t now)
 {
-    while (!APR_RING_EMPTY(ring, stream_t, link)) {
-        end_stream(APR_RING_FIRST(ring), 0);
+    stream_t *stream, *next;
+
+    for (stream = APR_RING_FIRST(ring); stream != APR_RING_SENTINEL(ring, stream_t, link);
+         stream = next) {
+        next = APR_RING_NEXT(stream, link);
+        if (now >= pump->end || (!stream->blocked && kc_mjpeg_left(&stream->viewer->part) == 0)) {
+            end_stream(stream, 0);
+        }
     }
 }
 
-static void on_endings(pump_t *pump, apr_time_t now)
+static void on_endings(pump_t *pump, apr_time_t now, int going)
 {
     if (apr_atomic_read32(&stopping)) {
-        end_all(&pump->open);
-        end_all(&pump->again);
+        if (!pump->end || !going) {
+            pump->end = going ? now + LAST_WORDS : now;
+        }
+        end_ring(pump, &pump->open, now);
+        end_ring(pump, &pump->again, now);
     }
     while (!APR_RING_EMPTY(&pump->ending, stream_t, link)) {
         finish(pump, APR_RING_FIRST(&pump->ending));
@@ -537,6 +560,9 @@ static int patience(const pump_t *pump, apr_time_t now)
     if (pump->sweep && !apr_atomic_read32(&stopping) && (!due || pump->sweep < due)) {
         due = pump->sweep;
     }
+    if (pump->end && !APR_RING_EMPTY(&pump->open, stream_t, link) && (!due || pump->end < due)) {
+        due = pump->end;
+    }
     if (!due) {
         return -1;
     }
@@ -557,7 +583,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
         going = on_wakeup(pump);
         on_time(pump, now);
         on_again(pump);
-        on_endings(pump, now);
+        on_endings(pump, now, going);
     }
     return NULL;
 }
@@ -673,6 +699,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     APR_RING_INIT(&pump->again, stream_t, link);
     APR_RING_INIT(&pump->away, stream_t, link);
     APR_RING_INIT(&pump->ending, stream_t, link);
+    pump->told_end = &pump->told;
     pump->epoll = epoll_create1(EPOLL_CLOEXEC);
     pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pump->epoll < 0 || pump->wakeup < 0 ||

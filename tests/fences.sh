@@ -11,7 +11,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 wire="kc_wire"
 producer="$wire mem log job conf catalog placement notify process supervisor main"
 camera="$wire mem log job conf options sandbox url picture gop tls inlet decode pace scale colour jfif jpeg sink outlet meter camera"
-module="$wire kc_config kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
+module="$wire kc_config kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
 
 failed=0
 fail()

@@ -3,7 +3,10 @@
 import collections
 import os
 import signal
+import socket
+import ssl
 import sys
+import threading
 
 import pytest
 
@@ -127,6 +130,44 @@ def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed,
     assert result["closed"] == count and result["open"] == 0
     assert result["seconds"] < 15
     assert len([line for line in httpd.notes() if line.path.startswith("/cam/")]) == count
+
+
+class Reader(threading.Thread):
+    """A client that reads all there is, as its own system sees it: no reset, TLS's own end."""
+
+    def __init__(self, httpd, path):
+        super().__init__(daemon=True)
+        self.socket = socket.create_connection(("127.0.0.1", httpd.port), 20)
+        if httpd.tls:
+            self.socket = ssl._create_unverified_context().wrap_socket(
+                self.socket, suppress_ragged_eofs=False)
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.size, self.tail, self.trouble = 0, b"", None
+
+    def run(self):
+        try:
+            while data := self.socket.recv(65536):
+                self.size += len(data)
+                self.tail = (self.tail + data)[-100:]
+        except OSError as error:
+            self.trouble = error
+        self.socket.close()
+
+
+@pytest.mark.parametrize("how", ["graceful", "stop"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_stream_that_httpd_ends_ends_cleanly(make_feed, tls, how):
+    httpd = make_feed(fps=20, size=500000, tls=tls)
+    readers = [Reader(httpd, f"/cam/{number % 4 + 1}") for number in range(8)]
+    for reader in readers:
+        reader.start()
+    stack.wait_for(lambda: all(reader.size > 2_000_000 for reader in readers), 20, "no pictures")
+    httpd.graceful() if how == "graceful" else httpd.stop()
+    for reader in readers:
+        reader.join(10)
+        assert not reader.is_alive() and reader.trouble is None
+        if how == "graceful":   # a stop has no time for the rest of a picture
+            assert reader.tail.endswith(b"\xff\xd9\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n")
 
 
 @pytest.mark.expects_log("KC2322")
