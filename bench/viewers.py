@@ -163,27 +163,28 @@ def need_descriptors(viewers):
 def many(viewers, fps, options):
     """Thousands that are nearly idle, and a static file meanwhile."""
     need_descriptors(viewers)
-    with tempfile.TemporaryDirectory(prefix="kcb-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kcb-") as folder, contextlib.ExitStack() as running:
         os.chmod(folder, 0o755)
         (pathlib.Path(folder) / "page.txt").write_text("static\n" * 100)
-        with httpd(pathlib.Path(folder) / "many", fps, threads=64, snippet=f"""\
+        server = httpd(pathlib.Path(folder) / "many", fps, threads=64, snippet=f"""\
 Alias "/static" "{folder}"
 <Location "/static">
     Require all granted
 </Location>
-""") as server:
-            server.get("/static/page.txt")
-            pids = server.children_pids()
-            before = sum(madeup.memory_kb(pid) for pid in pids)
-            run = madeup.Viewers(server.port, processor_of=pids, options=[
-                "-n", viewers, "-c", CAMS, "-w", 3, "-s", options.seconds * 2, "-k", viewers // 50])
-            run.wait_begin()
-            asker = Asker(server.url("/static/page.txt"))
-            asker.start()
-            memory = sum(madeup.memory_kb(pid) for pid in pids)
-            threads = sum(madeup.threads(pid) for pid in pids)
-            result = run.result()
-            times = sorted(asker.stop().times_ms)
+""")
+        running.callback(server.stop)
+        server.get("/static/page.txt")
+        pids = server.children_pids()
+        before = sum(madeup.memory_kb(pid) for pid in pids)
+        run = madeup.Viewers(server.port, processor_of=pids, options=[
+            "-n", viewers, "-c", CAMS, "-w", 3, "-s", options.seconds * 2, "-k", viewers // 50])
+        run.wait_begin()
+        asker = Asker(server.url("/static/page.txt"))
+        asker.start()
+        memory = sum(madeup.memory_kb(pid) for pid in pids)
+        threads = sum(madeup.threads(pid) for pid in pids)
+        result = run.result()
+        times = sorted(asker.stop().times_ms)
     row = next(rows(viewers, fps, {"direct": [{**result, "memory_kb": memory, "threads": threads}]}))
     return {**row, "served": result["open"], "static_p50_ms": statistics.median(times),
             "static_p99_ms": times[int(len(times) * 0.99)], "static_max_ms": times[-1],
