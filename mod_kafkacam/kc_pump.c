@@ -33,9 +33,6 @@
 /* When the child is to stop, a picture on its way has so long to get out. */
 #define LAST_WORDS apr_time_from_msec(500)
 
-/* How long a viewer waits that is due for the asker when another one is away. */
-#define ASK_AGAIN apr_time_from_msec(250)
-
 typedef struct pump_t pump_t;
 typedef struct stream_t stream_t;
 typedef struct channel_t channel_t;
@@ -79,9 +76,11 @@ struct stream_t {
     int watching; /* the seats are in their channels */
     int blocked;  /* the line is full: wait till it is writable */
     enum { OPEN, AGAIN, AWAY, ENDING } state;
-    apr_time_t ask; /* when to ask again whether it may see, 0: never */
-    int may;        /* back from the asker: what it said */
-    int gone;       /* the client left, or is cut */
+    apr_time_t ask; /* when to ask again whether it may see, 0: never, or it is in the queue */
+    APR_RING_ENTRY(stream_t) place; /* in the queue for the asker */
+    int queued;
+    int may;  /* back from the asker: what it said */
+    int gone; /* the client left, or is cut */
 };
 
 APR_RING_HEAD(streams_t, stream_t);
@@ -107,6 +106,7 @@ struct pump_t {
     struct streams_t again; /* had their turn and have more to send */
     struct streams_t away;  /* with the asker */
     struct streams_t ending;
+    struct streams_t queue; /* for the asker: by their place, whichever ring they are in */
     kc_asker_t *asker;
     kc_timers_t timers;
     kc_grave_t grave;
@@ -233,6 +233,10 @@ static void move_to(struct streams_t *ring, stream_t *stream, int state)
 /* Only marks it: events of the same batch may still point to it. */
 static void end_stream(stream_t *stream, int gone)
 {
+    if (stream->queued) {
+        APR_RING_REMOVE(stream, place);
+        stream->queued = 0;
+    }
     if (stream->state != ENDING) {
         move_to(&stream->pump->ending, stream, ENDING);
         stream->gone = gone;
@@ -293,19 +297,20 @@ static void serve(stream_t *stream)
     set_timer(stream);
 }
 
-/* Away with it, if the asker is free and whoever was away last has been taken back: there is one
- * place for those who come back. */
-static int go_and_ask(stream_t *stream, apr_time_t now)
+/* The next one goes away to be asked about, if nobody is: there is one place for those who come
+ * back. Not while a ring is walked. */
+static void ask_next(pump_t *pump)
 {
-    pump_t *pump = stream->pump;
+    stream_t *stream = APR_RING_FIRST(&pump->queue);
 
-    if (!APR_RING_EMPTY(&pump->away, stream_t, link) ||
+    if (APR_RING_EMPTY(&pump->queue, stream_t, place) ||
+        !APR_RING_EMPTY(&pump->away, stream_t, link) ||
         !kc_asker_ask(pump->asker, stream->viewer)) {
-        stream->ask = now + ASK_AGAIN;
-        return 0;
+        return;
     }
+    APR_RING_REMOVE(stream, place);
+    stream->queued = 0;
     move_to(&pump->away, stream, AWAY);
-    return 1;
 }
 
 /* In the asker's thread. */
@@ -329,6 +334,7 @@ static void on_return(stream_t *stream)
     apr_size_t i;
 
     move_to(&stream->pump->open, stream, OPEN);
+    ask_next(stream->pump);
     stream->ask = kc_viewer_recheck_due(viewer);
     if (stream->gone || !stream->may) {
         end_stream(stream, stream->gone);
@@ -350,15 +356,21 @@ static void on_timer(stream_t *stream, apr_time_t now)
                       "viewer cut: it took nothing for KafkaCamStallTimeout");
         end_stream(stream, 1);
     }
-    else if (stream->ask && stream->ask <= now && go_and_ask(stream, now)) {
-        return;
-    }
     else if (stream->blocked) {
         set_timer(stream);
     }
     else {
         serve(stream);
     }
+}
+
+/* It waits in the queue for the asker and is served meanwhile. */
+static void on_due(stream_t *stream)
+{
+    stream->ask = 0;
+    stream->queued = 1;
+    APR_RING_INSERT_TAIL(&stream->pump->queue, stream, stream_t, place);
+    ask_next(stream->pump);
 }
 
 /* A viewer arrives. Its headers and first boundary go out at once, offline camera or not. */
@@ -491,6 +503,9 @@ static void on_time(pump_t *pump, apr_time_t now)
     while ((timer = kc_timers_due(&pump->timers, now)) != NULL) {
         stream_t *stream = timer->owner;
 
+        if (stream->ask && stream->ask <= now && stream->state != ENDING) {
+            on_due(stream);
+        }
         if (stream->state == OPEN) {
             on_timer(stream, now);
         }
@@ -699,6 +714,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     APR_RING_INIT(&pump->again, stream_t, link);
     APR_RING_INIT(&pump->away, stream_t, link);
     APR_RING_INIT(&pump->ending, stream_t, link);
+    APR_RING_INIT(&pump->queue, stream_t, place);
     pump->told_end = &pump->told;
     pump->epoll = epoll_create1(EPOLL_CLOEXEC);
     pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -219,7 +219,7 @@ def test_many_who_are_asked_about_at_once_all_stop_or_all_go_on(make_feed, folde
     may.write_text("")
     count = 300
     httpd = make_feed(fps=5, size=2000, may=may, snippet="KafkaCamRecheck 1\n")
-    run = madeup.Viewers(httpd.port, "/cam/1", options=["-n", count, "-s", 120, "-g"],
+    run = madeup.Viewers(httpd.port, "/cam/1", options=["-n", count, "-s", 60, "-g"],
                          build=httpd.build).wait_begin()
     others = madeup.Viewers(httpd.port, "/cam/2", options=["-n", count, "-s", 4],
                             build=httpd.build).wait_begin()
