@@ -76,8 +76,9 @@ def python(value):
 class Firefox(Browser):
     """One Firefox with one tab."""
 
-    # drawImage() of a picture that moves draws its first one there, as the standard has it.
-    READ_PLAIN_JS = "return createImageBitmap(plain).then(readMarks)"
+    # drawImage() of a picture that moves draws its first one there, as the standard has it. There is
+    # no bitmap before the first one has come.
+    READ_PLAIN_JS = "return createImageBitmap(plain).then(readMarks, () => null)"
 
     def __init__(self, folder):
         self.service = Service(folder)

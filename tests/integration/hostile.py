@@ -15,6 +15,7 @@ import base64
 import hashlib
 import pathlib
 import random
+import select
 import socket
 import ssl
 import struct
@@ -228,12 +229,13 @@ class Session:
 
     def __init__(self, server, client):
         self.server, self.client = server, client
-        self.lock = threading.Lock()            # of writing to the connection
+        self.lock = threading.Lock()            # of the connection: TLS's is one for both directions
         self.udp = None
         self.playing = False
         self.rest = b""
 
     def talk(self):
+        self.client.settimeout(10)
         while not self.server.ending.is_set():
             request = self._request()
             if request is None:
@@ -247,15 +249,18 @@ class Session:
             if method == "TEARDOWN":
                 return
 
+    def _readable(self):
+        waiting = self.client.pending() if self.server.tls else 0
+        return waiting or select.select([self.client], [], [], 0.2)[0]
+
     def _request(self):
-        self.client.settimeout(0.2)
         while b"\r\n\r\n" not in self.rest:
-            try:
-                data = self.client.recv(65536)
-            except TimeoutError:
+            if not self._readable():
                 if self.server.ending.is_set():
                     return None
                 continue
+            with self.lock:
+                data = self.client.recv(65536)
             if not data:
                 return None
             self.rest += data
