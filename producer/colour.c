@@ -96,61 +96,57 @@ CLONES static void chroma_row(uint8_t *restrict out_cb, uint8_t *restrict out_cr
     }
 }
 
-int colour_needed(const struct picture *in)
-{
-    return !in->full_range || in->bt709;
-}
-
 static int chroma_of(int size)
 {
     return (size + 1) / 2;
 }
 
-/* Planes first, then a line of what luma_row() adds; each begins at a multiple of 64. */
-static size_t aligned(size_t size)
+size_t colour_scratch_size(int width)
 {
-    return (size + 63) & ~(size_t)63;
+    return 2 * sizeof(int16_t) * (size_t)chroma_of(width);
 }
 
-size_t colour_size(int width, int height)
+static void copy_line(const struct colour_lines *out, int plane, int line, const uint8_t *in,
+                      int width)
 {
-    size_t luma = aligned((size_t)width) * (size_t)height;
-    size_t chroma = aligned((size_t)chroma_of(width)) * (size_t)chroma_of(height);
-
-    return luma + 2 * chroma + 2 * sizeof(int16_t) * (size_t)chroma_of(width) + 64;
+    memcpy(out->planes[plane] + (ptrdiff_t)line * out->strides[plane], in, (size_t)width);
 }
 
-void colour_convert(struct picture *out, const struct picture *in, uint8_t *buffer)
+static const uint8_t *line_of(const struct picture *in, int plane, int line)
 {
-    const struct colour_factors *f = &factors[in->full_range != 0][in->bt709 != 0];
-    size_t luma_stride = aligned((size_t)in->width);
-    size_t chroma_stride = aligned((size_t)chroma_of(in->width));
-    uint8_t *luma = buffer + (aligned((size_t)buffer) - (size_t)buffer);
-    uint8_t *cb = luma + luma_stride * (size_t)in->height;
-    uint8_t *cr = cb + chroma_stride * (size_t)chroma_of(in->height);
-    int16_t *more = (int16_t *)(void *)(cr + chroma_stride * (size_t)chroma_of(in->height));
+    return in->planes[plane] + (ptrdiff_t)line * in->strides[plane];
+}
+
+static void copy(const struct colour_lines *out, const struct picture *in, int first, int count)
+{
     int y;
 
-    for (y = 0; y < in->height; y++) {
+    for (y = 0; y < count; y++) {
+        copy_line(out, 0, y, line_of(in, 0, first + y), in->width);
         if (y % 2 == 0) {
-            chroma_row(cb + chroma_stride * (size_t)(y / 2), cr + chroma_stride * (size_t)(y / 2),
-                       more, in->planes[1] + (ptrdiff_t)(y / 2) * in->strides[1],
-                       in->planes[2] + (ptrdiff_t)(y / 2) * in->strides[2], chroma_of(in->width),
-                       f);
+            copy_line(out, 1, y / 2, line_of(in, 1, (first + y) / 2), chroma_of(in->width));
+            copy_line(out, 2, y / 2, line_of(in, 2, (first + y) / 2), chroma_of(in->width));
         }
-        luma_row(luma + luma_stride * (size_t)y, in->planes[0] + (ptrdiff_t)y * in->strides[0],
-                 more, in->width, f->luma_more);
     }
-    memset(out, 0, sizeof(*out));
-    out->planes[0] = luma;
-    out->planes[1] = cb;
-    out->planes[2] = cr;
-    out->strides[0] = (int)luma_stride;
-    out->strides[1] = out->strides[2] = (int)chroma_stride;
-    out->width = in->width;
-    out->height = in->height;
-    out->format = PICTURE_I420;
-    out->full_range = 1;
-    out->aspect_num = in->aspect_num;
-    out->aspect_den = in->aspect_den;
+}
+
+void colour_convert(const struct colour_lines *out, const struct picture *in, int first, int count)
+{
+    const struct colour_factors *f = &factors[in->full_range != 0][in->bt709 != 0];
+    int y;
+
+    if (in->full_range && !in->bt709) {
+        copy(out, in, first, count);
+        return;
+    }
+    for (y = 0; y < count; y++) {
+        if (y % 2 == 0) {
+            chroma_row(out->planes[1] + (ptrdiff_t)(y / 2) * out->strides[1],
+                       out->planes[2] + (ptrdiff_t)(y / 2) * out->strides[2], out->scratch,
+                       line_of(in, 1, (first + y) / 2), line_of(in, 2, (first + y) / 2),
+                       chroma_of(in->width), f);
+        }
+        luma_row(out->planes[0] + (ptrdiff_t)y * out->strides[0], line_of(in, 0, first + y),
+                 out->scratch, in->width, f->luma_more);
+    }
 }

@@ -12,8 +12,8 @@ struct jpeg;
 int jpeg_open(struct jpeg **result); /* 0, or -1, logged */
 void jpeg_close(struct jpeg *jpeg);
 
-/* picture must be PICTURE_I420, full range, BT.601. 0: *data is the JPEG, until the next call.
- * -1: TurboJPEG would not, logged once. */
+/* picture must be PICTURE_I420; its colours are converted on the way (colour.h). 0: *data is the
+ * JPEG, until the next call. -1: libjpeg would not, logged once. */
 int jpeg_compress(struct jpeg *jpeg, const struct picture *picture, int quality,
                   const uint8_t **data, size_t *size);
 

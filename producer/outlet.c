@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <time.h>
-#include "colour.h"
 #include "jpeg.h"
 #include "log.h"
 #include "mem.h"
@@ -24,8 +23,6 @@ struct outlet {
     struct scale *scale;
     struct jpeg *jpeg;
     struct pace_rhythm rhythm;
-    uint8_t *converted; /* colour's */
-    int converted_width, converted_height;
     int complained;
     uint64_t seq;
     struct outlet_counts counts;
@@ -62,7 +59,6 @@ void outlet_close(struct outlet *outlet)
     }
     scale_close(outlet->scale);
     jpeg_close(outlet->jpeg);
-    free(outlet->converted);
     free(outlet);
 }
 
@@ -83,29 +79,6 @@ static int64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* Scaled, then converted: fewer pixels to convert. *out lives in our memory or in in's. */
-static int prepare(struct outlet *outlet, struct picture *out, const struct picture *in)
-{
-    struct picture scaled;
-
-    if (scale_convert(outlet->scale, &scaled, in, (int)outlet->max_width)) {
-        return -1;
-    }
-    if (!colour_needed(&scaled)) {
-        *out = scaled;
-        return 0;
-    }
-    if (!outlet->converted || outlet->converted_width != scaled.width ||
-        outlet->converted_height != scaled.height) {
-        free(outlet->converted);
-        outlet->converted = mem_zeroed(1, colour_size(scaled.width, scaled.height));
-        outlet->converted_width = scaled.width;
-        outlet->converted_height = scaled.height;
-    }
-    colour_convert(out, &scaled, outlet->converted);
-    return 0;
 }
 
 static void complain(struct outlet *outlet, size_t size)
@@ -172,9 +145,10 @@ static int encode(struct outlet *outlet, const struct picture *picture, int64_t 
 
 int outlet_picture(struct outlet *outlet, const struct picture *picture, int64_t captured_us)
 {
-    struct picture ready;
+    struct picture scaled;
     int64_t started_us = now_us();
-    int sent = prepare(outlet, &ready, picture) == 0 && encode(outlet, &ready, captured_us);
+    int sent = scale_convert(outlet->scale, &scaled, picture, (int)outlet->max_width) == 0 &&
+               encode(outlet, &scaled, captured_us);
 
     outlet->counts.encoded++;
     outlet->counts.encode_us += (uint64_t)(now_us() - started_us);

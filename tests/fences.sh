@@ -40,7 +40,8 @@ foreign FFmpeg 'libav(format|codec|util)/' producer/decode.c
 foreign "FFmpeg's libswscale" 'libswscale/' producer/scale.c
 foreign GnuTLS 'gnutls/' producer/tls.c
 foreign libseccomp 'seccomp\.h' producer/sandbox.c
-foreign TurboJPEG 'turbojpeg' producer/jpeg.c mod_kafkacam/kc_notice.c
+foreign TurboJPEG 'turbojpeg' mod_kafkacam/kc_notice.c
+foreign libjpeg 'jpeglib' producer/jpeg.c
 foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
 foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $(ls mod_kafkacam/*.[ch])
 foreign httpd 'httpd|http_|ap_|util_filter|mod_' \

@@ -613,5 +613,5 @@ def test_options_are_those_of_the_man_pages(build):
 def test_the_programs_are_linked_with_what_they_need_alone(build):
     def libraries(program):
         return subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    assert not re.search(r"libav|libsw|turbojpeg", libraries(build.producer))
+    assert not re.search(r"libav|libsw|jpeg", libraries(build.producer))
     assert not re.search(r"mariadb|mysql|libsystemd", libraries(build.camera))
