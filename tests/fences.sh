@@ -1,10 +1,11 @@
 #!/bin/sh
-# The fences: who may include what. Two rules, checked over the sources' #include lines.
+# The fences: who may include what. Three rules, checked over the sources' #include lines.
 #
 # 1. One foreign library, one .c file, and none of its types in a header of ours.
 # 2. Includes point upstream along the data's way: a file includes ours only from earlier in its
 #    half's list. What flows back is a callback, set at wiring time.
-# shellcheck disable=SC2010,SC2013,SC2046,SC2086 # lists of our own files: no blanks in their names
+# 3. Rooms: of the module, read knows neither send nor answer, send does not know answer.
+# shellcheck disable=SC2010,SC2044,SC2013,SC2046,SC2086 # lists of our own files: no blanks in their names
 set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
@@ -12,6 +13,9 @@ wire="kc_wire"
 producer="$wire mem log job conf catalog placement notify process supervisor main"
 camera="$wire mem log job conf options sandbox url picture gop tls inlet decode pace scale colour jfif jpeg sink outlet meter camera"
 module="$wire kc_config kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
+
+module_sources=$(find mod_kafkacam -name '*.[ch]' ! -name kc_web.c)
+sources="$(find wire producer -name '*.[ch]') $module_sources"
 
 failed=0
 fail()
@@ -25,7 +29,7 @@ foreign()
 {
     library=$1 regexp=$2
     shift 2
-    for file in $(grep -lE "^#include <($regexp)" wire/*.[ch] producer/*.[ch] mod_kafkacam/*.[ch]); do
+    for file in $(grep -lE "^#include <($regexp)" $sources); do
         case " $* " in
         *" $file "*) ;;
         *) fail "$file includes $library, which is for $* alone" ;;
@@ -40,12 +44,12 @@ foreign FFmpeg 'libav(format|codec|util)/' producer/decode.c
 foreign "FFmpeg's libswscale" 'libswscale/' producer/scale.c
 foreign GnuTLS 'gnutls/' producer/tls.c
 foreign libseccomp 'seccomp\.h' producer/sandbox.c
-foreign TurboJPEG 'turbojpeg' mod_kafkacam/kc_notice.c
+foreign TurboJPEG 'turbojpeg' mod_kafkacam/read/kc_notice.c
 foreign libjpeg 'jpeglib' producer/jpeg.c
-foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/kc_source.c
-foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $(ls mod_kafkacam/*.[ch])
+foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/read/kc_source.c
+foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $module_sources
 foreign httpd 'httpd|http_|ap_|util_filter|mod_' \
-    $(ls mod_kafkacam/*.[ch] | grep -vE '/kc_(frame|hub|doorbell|jpeg|state|notice|roster|mjpeg|choice|timers|selection|query|web)\.')
+    $(echo $module_sources | tr ' ' '\n' | grep -vE '/kc_(frame|hub|doorbell|jpeg|state|notice|roster|mjpeg|choice|timers|selection|query|web)\.')
 
 # ordered DIRECTORY LIST...: each file of the list includes only itself and what stands before it.
 ordered()
@@ -55,8 +59,7 @@ ordered()
     before=
     for noun in "$@"; do
         before="$before $noun"
-        for file in "$directory/$noun.c" "$directory/$noun.h"; do
-            [ -f "$file" ] || continue
+        for file in $(find "$directory" -name "$noun.[ch]"); do
             for header in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file"); do
                 case " $before config " in
                 *" $header "*) ;;
@@ -76,9 +79,24 @@ for file in producer/*.[ch]; do
     noun=$(basename "${file%.[ch]}")
     case " $producer $camera " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
 done
-for file in mod_kafkacam/*.[ch]; do
+for file in $module_sources; do
     noun=$(basename "${file%.[ch]}")
     case " $module " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
 done
+
+# apart ROOM OTHER...: what stands in ROOM includes nothing of the OTHERs.
+apart()
+{
+    room=$1
+    shift
+    for header in $(find "$@" -name '*.h' -exec basename {} \;); do
+        for file in $(grep -lF "#include \"$header\"" "$room"/*.[ch]); do
+            fail "$file includes $header: $room knows nothing of $*"
+        done
+    done
+}
+
+apart mod_kafkacam/read mod_kafkacam/send mod_kafkacam/answer
+apart mod_kafkacam/send mod_kafkacam/answer
 
 exit $failed
