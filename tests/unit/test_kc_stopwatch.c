@@ -42,7 +42,8 @@ static void stopwatch_counts_what_the_thread_did(void **state)
         }
         wall = now(CLOCK_MONOTONIC) - wall;
         if (turn % 10 == 9) {
-            assert_true(kc_stopwatch_end(&watch, wall) >= apr_time_from_msec(2));
+            /* The two clocks need not run at quite the same rate. */
+            assert_true(kc_stopwatch_end(&watch, wall) >= apr_time_from_msec(2) * 9 / 10);
         }
         else {
             assert_int_equal(kc_stopwatch_end(&watch, 20), 20);
