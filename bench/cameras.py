@@ -19,13 +19,11 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(SOURCE / "demo"), str(SOURCE / "tests" / "integration")]
+import numpy
 
-import numpy    # noqa: E402
-
-import camera   # noqa: E402
-import hostile  # noqa: E402
-import stack    # noqa: E402
+import camera
+import hostile
+import stack
 
 FPS = 25
 WARM_S = 2.5    # connecting, the first group of pictures, buffers; learning the rate takes two groups

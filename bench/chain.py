@@ -18,10 +18,8 @@ import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(SOURCE / "demo"), str(SOURCE / "tests" / "integration")]
-
-import clients      # noqa: E402
-import stack        # noqa: E402
+import clients
+import stack
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024

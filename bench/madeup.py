@@ -6,12 +6,9 @@ import os
 import pathlib
 import resource
 import subprocess
-import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "demo"))
-
-import stack  # noqa: E402  (found on the path set above)
+import stack
 
 
 class NoBroker:

@@ -19,10 +19,8 @@ import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(SOURCE / "demo"), str(SOURCE / "tests" / "integration")]
-
-import clients      # noqa: E402
-import stack        # noqa: E402
+import clients
+import stack
 
 WARM_S = 300        # caches, pools and arenas have their size by then
 

@@ -18,16 +18,13 @@ import pathlib
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import madeup     # noqa: E402
-import stack    # noqa: E402
+import madeup
+import stack
 
 SIZE = 50000
 CAMS = 4

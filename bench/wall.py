@@ -8,15 +8,12 @@ import argparse
 import http.client
 import pathlib
 import statistics
-import sys
 import tempfile
 import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(SOURCE / "tests" / "browser")]
-
-import pagekit      # noqa: E402
+import pagekit
 
 
 def cpu_s(pids):

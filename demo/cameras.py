@@ -22,10 +22,8 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import picture  # noqa: E402
+from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
 # For each codec: encoder, what parses and pays its stream. {gop} and {kbps} are filled in.
 CODECS = {

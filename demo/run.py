@@ -14,9 +14,8 @@ import time
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import stack as parts  # noqa: E402
-from stack import StackError  # noqa: E402
+import stack as parts
+from stack import StackError
 
 # Seconds until every camera has delivered a picture.
 PICTURE_S = float(os.environ.get("KAFKACAM_DEMO_PICTURE_S", "60"))

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "demo"))
+# Where the modules lie that tests import; the benchmarks get the same from scripts/bench.
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(SOURCE), *(str(SOURCE / name) for name in ("demo", "bench", "tests/browser"))]
 
 TEST_S = 240        # of one test, unless marked deadline(seconds): there to catch what hangs
 

@@ -3,16 +3,13 @@ does what httpd logs as a warning."""
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
 
 import pytest
 from selenium.common.exceptions import WebDriverException
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from fake_server import Fake, camera    # noqa: E402
-from pagekit import Browser, Wall       # noqa: E402
+from fake_server import Fake, camera
+from pagekit import Browser, Wall
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ pictures behind real httpd and broker."""
 import pathlib
 import re
 import shutil
-import sys
 import time
 
 from selenium import webdriver
@@ -11,11 +10,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "demo")]
-
-import marks            # noqa: E402
-import stack            # noqa: E402
-from feed import Feed   # noqa: E402
+import marks
+import stack
+from feed import Feed
 
 TILES_JS = marks.READ_JS + """
 return [...document.querySelectorAll('.tile')].map(tile => ({

@@ -10,17 +10,14 @@ import os
 import pathlib
 import re
 import shutil
-import sys
 import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import camera       # noqa: E402
-import clients      # noqa: E402
-import hostile      # noqa: E402
-import stack        # noqa: E402
+import camera
+import clients
+import hostile
+import stack
 
 # Nothing may ever write these.
 CRASHES = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|exit signal|"

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -92,7 +93,7 @@ def test_ctrl_c_during_the_start_leaves_no_process(own, build):
 
 def test_a_port_in_use_is_one_clear_line(own, build):
     folder, _ = own
-    with stack.socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = demo(build, "--detach", "--dir", folder, "--port", port)
     assert done.returncode != 0

@@ -1,18 +1,14 @@
 """Many viewers on the real source: nobody is cut because a camera or the broker is away."""
 
-import sys
 import threading
 
 import pytest
 
 import clients
+import madeup
 import stack
 
 pytestmark = pytest.mark.alone
-
-sys.path.insert(0, str(stack.SOURCE / "bench"))
-
-import madeup   # noqa: E402
 
 VIEWERS = 500
 madeup.raise_file_limit()

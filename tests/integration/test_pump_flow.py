@@ -3,18 +3,14 @@ limits hold."""
 
 import os
 import subprocess
-import sys
 import time
 
 import pytest
 import requests
 
 import clients
+import madeup
 import stack
-
-sys.path.insert(0, str(stack.SOURCE / "bench"))
-
-import madeup     # noqa: E402
 
 madeup.raise_file_limit()
 

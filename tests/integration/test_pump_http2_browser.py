@@ -2,18 +2,16 @@
 
 import re
 import shutil
-import sys
 
 import pytest
 
 import clients
+import madeup
 import stack
 
 pytest.importorskip("selenium.webdriver")
-sys.path[1:1] = [str(stack.SOURCE / "bench"), str(stack.SOURCE / "tests" / "browser")]
 
 import firefox    # noqa: E402
-import madeup     # noqa: E402
 import pagekit    # noqa: E402
 import webkit     # noqa: E402
 

@@ -5,17 +5,13 @@ import os
 import signal
 import socket
 import ssl
-import sys
 import threading
 
 import pytest
 
 import clients
+import madeup
 import stack
-
-sys.path.insert(0, str(stack.SOURCE / "bench"))
-
-import madeup     # noqa: E402
 
 LOG = ('LogFormat "%U %>s %b %{kafkacam-camera}n %{kafkacam-frames}n %{kafkacam-skipped}n %D" notes\n'
        "CustomLog FOLDER/notes.log notes\n")

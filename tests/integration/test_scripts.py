@@ -1,6 +1,7 @@
 """The scripts that a person runs, and the lists they share."""
 
 import re
+import socket
 import subprocess
 
 import stack
@@ -51,7 +52,7 @@ def test_the_embedded_broker_says_what_is_wrong_with_its_options(build):
                            (["--topic", "v:1", "x"], "what is \"x\"?"), ([], "no --topic")):
         done = run(broker, *words)
         assert done.returncode == 2 and message in done.stderr
-    with stack.socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run(broker, "--port", port, "--topic", "v:1")
     assert done.returncode == 1

@@ -1,0 +1,64 @@
+"""The Kafka of a stack: embedded, or one that somebody else runs."""
+
+import re
+
+from .build import Build
+from .part import Part
+from .ports import listening
+from .waiting import StackError
+
+MAX_CAMERAS = 64                # partitions the embedded broker makes: it cannot add any later
+
+
+class Broker(Part):
+    """librdkafka's mock cluster (demo/broker.c): starts at once, keeps nothing."""
+
+    name = "broker"
+
+    def __init__(self, folder, build=None, topics=None, port=0):
+        super().__init__(folder)
+        self.build = build or Build()
+        self.topics = topics or {"video": MAX_CAMERAS + 1, "video.status": 1,
+                                 "video.small": MAX_CAMERAS + 1}
+        self.port = port
+
+    # What clients set for it: a fetch that waits is not woken by news.
+    client_settings = {"fetch.wait.max.ms": "5", "fetch.error.backoff.ms": "5"}
+    creates_topics = False
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def command(self):
+        command = [str(self.build.need(self.build.broker)), "--port", str(self.port)]
+        for name, partitions in self.topics.items():
+            command += ["--topic", f"{name}:{partitions}"]
+        return command
+
+    def ready(self):
+        found = re.search(r"^ready \S+:(\d+)$", self.log_since_start(), re.M)
+        if found:
+            self.port = int(found.group(1))     # a restart gets the same one
+        return found
+
+
+class Outside:
+    """A broker that somebody else runs."""
+
+    client_settings = {}
+    creates_topics = True
+
+    def __init__(self, address):
+        self.address = address
+
+    def start(self):
+        host, _, port = self.address.rpartition(":")
+        if not port.isdigit() or not listening(int(port), host):
+            raise StackError(f"Kafka at {self.address} does not answer")
+
+    def stop(self):
+        pass
+
+    def check(self):
+        pass

@@ -1,0 +1,105 @@
+"""The parts together."""
+
+import pathlib
+
+from .apache_kafka import ApacheKafka
+from .broker import Broker, Outside
+from .build import Build
+from .cameras import Cameras
+from .database import Database
+from .httpd import Httpd
+from .journal import write_journal
+from .part import Part, Running
+from .processes import process_stat
+from .producer import Producer
+from .waiting import StackError, together
+
+
+def make_broker(kind, folder, build):
+    if kind == "embedded":
+        return Broker(folder, build)
+    return ApacheKafka(folder) if kind == "apache" else Outside(kind)
+
+
+class Stack(Running):
+    """The whole chain in one folder. Everything that does not depend on another starts at once."""
+
+    def __init__(self, folder, *, cameras=4, kafka="embedded", broker=None, port=0, urls=(),
+                 build=None, fps=5, producer=None, httpd=None, camera_options=()):
+        """kafka: embedded, apache, or HOST:PORT; broker: one that runs and goes on running. producer:
+        its settings; httpd: options of Httpd."""
+        self.folder = pathlib.Path(folder).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        build = build or Build()
+        self.urls, self.fps = list(urls), fps
+        self.own_broker = broker is None
+        self.broker = broker or make_broker(kafka, self.folder, build)
+        topic = getattr(broker, "topic", "video")
+        self.database = Database(self.folder)
+        self.cameras = None if urls else Cameras(
+            self.folder, cameras, mjpeg=[2] if cameras > 1 else [],
+            digest=[3] if cameras > 2 else [], options=camera_options)
+        self.producer = Producer(self.folder, self.database, self.broker, build, producer, topic)
+        self.httpd = Httpd(self.folder, self.broker, build, port=port, topic=topic, **(httpd or {}))
+        self.journal = None     # a file that names all our processes, for stop_recorded()
+        for part in self.parts:
+            part.on_start = self._write_journal
+
+    @property
+    def parts(self):
+        """In the order of starting."""
+        broker = self.broker if self.own_broker else None
+        return [part for part in (broker, self.database, self.cameras, self.producer,
+                                  self.httpd) if part]
+
+    @property
+    def numbers(self):
+        return list(range(1, len(self.urls) + 1)) if self.urls else self.cameras.numbers
+
+    def start(self):
+        try:
+            together([part.start for part in self.parts[:-2]])
+            self.add_rows()
+            together([self.producer.start, self.httpd.start])
+        except BaseException:
+            self.abandon()
+            raise
+        return self
+
+    def add_rows(self):
+        if self.database.execute("SELECT COUNT(*) FROM cameras")[0][0]:
+            return                              # started again in the same folder
+        for number in self.numbers:
+            url = self.urls[number - 1] if self.urls else self.cameras.url(number)
+            self.database.add_camera(number, url, fps=self.fps)
+
+    def stop(self):
+        """Stop all, in the opposite order; the first trouble is raised when everything is down."""
+        troubles = []
+        for part in reversed(self.parts):
+            try:
+                part.stop()
+            except StackError as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+
+    def abandon(self):
+        for part in reversed(self.parts):
+            if isinstance(part, Part):
+                part.abandon()
+
+    def check(self):
+        """StackError if a part has ended by itself."""
+        for part in self.parts:
+            part.check()
+
+    def _write_journal(self):
+        if not self.journal:
+            return
+        pids = {}
+        for part in reversed(self.parts):
+            stat = process_stat(part.pid) if isinstance(part, Part) and part.pid else None
+            if stat:
+                pids[part.name] = [part.pid, stat[1]]
+        write_journal(self.journal, pids)
