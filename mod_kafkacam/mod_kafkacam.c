@@ -13,6 +13,7 @@
 #include "kc_counters.h"
 #include "kc_clients.h"
 #include "kc_advice.h"
+#include "kc_kafka.h"
 #include "kc_source.h"
 #include "kc_viewer.h"
 #include "kc_blocking.h"
@@ -145,7 +146,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 
 static void register_hooks(apr_pool_t *pool)
 {
-    kc_config_on_property(kc_source_check_property);
+    kc_config_on_property(kc_kafka_check_property);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_LAST);

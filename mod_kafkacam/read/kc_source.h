@@ -14,6 +14,7 @@
 #include <apr_tables.h>
 #include "kc_config.h"
 #include "kc_hub.h"
+#include "kc_keeper.h"
 #include "kc_roster.h"
 #include "kc_state.h"
 
@@ -25,12 +26,13 @@ apr_status_t kc_source_start(kc_source_t **source, const kc_config_t *config, ap
 /* Would a source for one do for the other? */
 int kc_source_fits(const kc_config_t *one, const kc_config_t *other);
 
-/* The same for a child that ends in a signal handler (prefork): takes no lock, as whoever it has
- * interrupted may hold it. Nobody may wait for the threads then, so source's pool must stay. */
-void kc_source_abandon(kc_source_t *source);
-
 /* This child is about to end: make the threads ready for it, so that joining takes no time. */
 void kc_source_stopping(kc_source_t *source);
+
+/* Instead of kc_source_stopping() in a child that ends in a signal handler (prefork): takes no
+ * lock, as whoever it has interrupted may hold it. Nobody may wait for the threads then, so
+ * source's pool must stay. */
+void kc_source_abandon(kc_source_t *source);
 
 /* All of these: any thread, none waits but kc_source_look() and kc_source_settle(). */
 
@@ -63,27 +65,11 @@ void kc_source_settle(kc_source_t *source, apr_interval_time_t wait);
  * still holds its old pictures. */
 apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool);
 
-/* Rises whenever kc_source_cameras() would answer differently. */
-apr_uint32_t kc_source_version(kc_source_t *source);
-
 /* The state of cam now. For a camera nobody ever heard of too: "unknown", named "Camera N". */
 void kc_source_state(kc_source_t *source, apr_uint32_t cam, kc_state_t *state);
 
-/* For operators. The texts hold no secrets. */
-typedef struct {
-    int reached;             /* since the start */
-    int away;                /* right now */
-    apr_time_t since;        /* of away or back; 0: neither yet */
-    char error[256];         /* librdkafka's last word about it, "" for none */
-    apr_uint32_t partitions; /* being fetched by this child */
-} kc_source_health_t;
+/* For operators. */
+typedef kc_keeper_health_t kc_source_health_t;
 void kc_source_health(kc_source_t *source, kc_source_health_t *health);
-
-/* What this child has read of cam. */
-void kc_source_figures(kc_source_t *source, kc_layer_t layer, apr_uint32_t cam,
-                       kc_roster_figures_t *figures);
-
-/* For kc_config_on_property(): does this librdkafka know the property and take the value? */
-const char *kc_source_check_property(const char *name, const char *value, apr_pool_t *pool);
 
 #endif

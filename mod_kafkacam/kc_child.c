@@ -1,0 +1,33 @@
+#include "kc_child.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+apr_status_t kc_child_start_thread(apr_thread_t **thread, apr_thread_start_t run, void *data,
+                                   apr_pool_t *pool)
+{
+    sigset_t all, before;
+    apr_status_t rv;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rv = apr_thread_create(thread, NULL, run, data, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rv;
+}
+
+apr_status_t kc_child_create_pool(apr_pool_t **pool, apr_pool_t *parent)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create_ex(pool, parent, NULL, allocator);
+        if (rv != APR_SUCCESS) {
+            apr_allocator_destroy(allocator);
+            return rv;
+        }
+        apr_allocator_owner_set(allocator, *pool);
+    }
+    return rv;
+}

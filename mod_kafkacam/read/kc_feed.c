@@ -1,0 +1,590 @@
+#include "kc_feed.h"
+
+#include <string.h>
+#include <apr_atomic.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+#include <http_log.h>
+#include "kc_child.h"
+#include "kc_counters.h"
+#include "kc_jpeg.h"
+
+/* The feed looks at the time this often: states, offline pictures, idle cameras. */
+#define TICK_MS 250
+
+/* Nobody sends a larger JPEG; what is larger is dropped. */
+#define PICTURE_MAX (16 * 1024 * 1024)
+
+typedef struct {
+    /* Guarded by lock. */
+    int wanted;         /* somebody watches */
+    kc_verdict_t renew; /* what the keeper found */
+    apr_time_t left;    /* when the last watch went */
+    /* Atomic: the offset the feed expects next; -1: none yet. */
+    apr_uint64_t position;
+    /* The feed's own. */
+    int fetching;
+    int old;        /* the next record may be older than the fetch */
+    int last_error; /* said so far */
+} partition_t;
+
+typedef struct {
+    kc_feed_t *feed; /* none of these change */
+    int kind;        /* a kc_layer_t, or KC_FEED_STATES */
+    const char *name; /* NULL: there is none */
+    kc_kafka_topic_t *handle;
+    kc_hub_t *hub;     /* NULL for the states */
+    apr_uint32_t room; /* partitions we have a place for */
+    partition_t *partitions;
+    apr_uint32_t count;  /* atomic: partitions that exist, as of the keeper's last round */
+    apr_uint32_t denied; /* atomic: we were told that we may not read here */
+    apr_uint32_t at_end; /* atomic: status partitions read to their end once */
+} topic_t;
+
+struct kc_feed_t {
+    server_rec *s; /* these do not change after the start */
+    const kc_config_t *config;
+    kc_kafka_t *kafka;
+    kc_kafka_queue_t *queue;
+    kc_roster_t *roster;
+    topic_t topics[KC_FEED_TOPICS];
+    kc_feed_progress_fn *progress;
+    void *progress_baton;
+    apr_thread_t *thread;
+
+    apr_uint32_t stopping; /* atomic */
+    apr_uint32_t dirty;    /* atomic: a partition's wanted or renew changed */
+    apr_uint32_t fetched;  /* atomic: partitions of pictures */
+
+    apr_pool_t *scratch; /* the feed's own, cleared with each tick */
+
+    apr_thread_mutex_t *lock; /* guards the partitions' wishes */
+};
+
+/* ---- Partitions come and go ---- */
+
+static void start_partition(topic_t *topic, apr_uint32_t number)
+{
+    kc_feed_t *feed = topic->feed;
+    partition_t *partition = &topic->partitions[number];
+    int states = topic->kind == KC_FEED_STATES;
+    int error;
+
+    apr_atomic_set64(&partition->position, (apr_uint64_t)-1);
+    partition->old = 1;
+    error = kc_kafka_start(topic->handle, number,
+                           states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(1), feed->queue);
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, feed->s,
+                     KC_ID(2005) "partition %u of %s cannot be fetched: %s", number, topic->name,
+                     kc_kafka_text(error));
+        return;
+    }
+    partition->fetching = 1;
+    if (!states) {
+        kc_roster_fetch(feed->roster, (kc_layer_t)topic->kind, number, 1, apr_time_now());
+        kc_counters_add(KC_COUNTER_PARTITIONS, 1);
+        apr_atomic_inc32(&feed->fetched);
+    }
+}
+
+static void stop_fetching(topic_t *topic, apr_uint32_t number)
+{
+    kc_kafka_stop(topic->handle, number);
+    topic->partitions[number].fetching = 0;
+    if (topic->kind != KC_FEED_STATES) {
+        kc_counters_add(KC_COUNTER_PARTITIONS, -1);
+        apr_atomic_dec32(&topic->feed->fetched);
+    }
+}
+
+static void stop_partition(topic_t *topic, apr_uint32_t number)
+{
+    stop_fetching(topic, number);
+    if (topic->kind != KC_FEED_STATES) {
+        kc_roster_fetch(topic->feed->roster, (kc_layer_t)topic->kind, number, 0, apr_time_now());
+    }
+}
+
+/* The same camera from its newest picture on; viewers keep what they have. */
+static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t verdict)
+{
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, topic->feed->s, "partition %u of %s %s: fetched anew",
+                 number, topic->name,
+                 verdict == KC_VERDICT_OTHER ? "is another one now" : "stood still");
+    stop_fetching(topic, number);
+    if (topic->kind == KC_FEED_STATES && verdict == KC_VERDICT_OTHER) {
+        kc_roster_forget_records(topic->feed->roster);
+    }
+    start_partition(topic, number);
+}
+
+static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
+{
+    kc_feed_t *feed = topic->feed;
+    partition_t *partition = &topic->partitions[number];
+    kc_verdict_t verdict;
+    int wanted;
+
+    apr_thread_mutex_lock(feed->lock);
+    verdict = partition->renew;
+    partition->renew = KC_VERDICT_HEALTHY;
+    wanted =
+        partition->wanted || (partition->fetching && now < partition->left + feed->config->idle);
+    apr_thread_mutex_unlock(feed->lock);
+    if (wanted && !partition->fetching) {
+        start_partition(topic, number);
+    }
+    else if (!wanted && partition->fetching) {
+        stop_partition(topic, number);
+    }
+    else if (wanted && verdict != KC_VERDICT_HEALTHY) {
+        renew_partition(topic, number, verdict);
+    }
+    if (partition->fetching && topic->kind == KC_LAYER_FULL) {
+        kc_counters_camera_fetched(feed->config->camera_counts, number, now);
+    }
+}
+
+/* Every partition of the status topic, as they appear. */
+static void want_states(topic_t *topic)
+{
+    apr_uint32_t count = apr_atomic_read32(&topic->count);
+    apr_uint32_t i;
+
+    apr_thread_mutex_lock(topic->feed->lock);
+    for (i = 0; i < count; i++) {
+        topic->partitions[i].wanted = 1;
+    }
+    apr_thread_mutex_unlock(topic->feed->lock);
+}
+
+static void tend_partitions(kc_feed_t *feed, apr_time_t now)
+{
+    apr_uint32_t number;
+    int kind;
+
+    apr_atomic_set32(&feed->dirty, 0);
+    for (kind = 0; kind < KC_FEED_TOPICS; kind++) {
+        topic_t *topic = &feed->topics[kind];
+
+        if (kind == KC_FEED_STATES && topic->name) {
+            want_states(topic);
+        }
+        for (number = 0; number < topic->room; number++) {
+            tend_partition(topic, number, now);
+        }
+    }
+}
+
+/* In a viewer's thread, with a lock of the hub held. */
+static void on_demand(void *baton, apr_uint32_t cam, int wanted)
+{
+    topic_t *topic = baton;
+    kc_feed_t *feed = topic->feed;
+
+    apr_thread_mutex_lock(feed->lock);
+    topic->partitions[cam].wanted = wanted;
+    if (!wanted) {
+        topic->partitions[cam].left = apr_time_now();
+    }
+    apr_thread_mutex_unlock(feed->lock);
+    if (wanted) {
+        kc_feed_wake(feed);
+    }
+}
+
+/* ---- Records ---- */
+
+/* The one copy: a record kept would keep the whole answer of the broker with it. */
+static kc_frame_t *frame_of(const kc_kafka_event_t *event, apr_time_t now)
+{
+    kc_frame_t *frame = kc_frame_create(KC_FRAME_PICTURE, event->partition, event->value_size);
+    struct kc_wire_meta meta = { 0 };
+
+    memcpy(frame->data, event->value, event->value_size);
+    kc_kafka_headers(event, &meta);
+    frame->offset = event->offset;
+    frame->arrived = now;
+    frame->captured = now;
+    if (meta.captured_us) {
+        frame->captured = (apr_time_t)meta.captured_us;
+    }
+    else if (event->stamp) {
+        frame->captured = event->stamp;
+    }
+    frame->seq = meta.seq;
+    frame->epoch_ms = meta.epoch_ms;
+    frame->width = meta.width;
+    frame->height = meta.height;
+    if (!meta.width || !meta.height) {
+        kc_jpeg_size(frame->data, frame->size, &frame->width, &frame->height);
+    }
+    return frame;
+}
+
+/* NULL, or what makes it no picture. */
+static const char *not_a_picture(const kc_kafka_event_t *event)
+{
+    if (event->value_size > PICTURE_MAX) {
+        return "is larger than 16 MiB";
+    }
+    return kc_jpeg_is(event->value, event->value_size) ? NULL : "is no JPEG";
+}
+
+static void count(topic_t *topic, const kc_kafka_event_t *event, kc_counters_outcome_t outcome,
+                  apr_time_t news)
+{
+    if (topic->kind == KC_LAYER_FULL) {
+        kc_counters_camera_add(topic->feed->config->camera_counts, event->partition, event->offset,
+                               outcome, event->value_size, news);
+    }
+}
+
+static void drop_broken(topic_t *topic, const kc_kafka_event_t *event, const char *wrong)
+{
+    kc_counters_add(KC_COUNTER_FRAMES_BROKEN, 1);
+    count(topic, event, KC_COUNTERS_BROKEN, 0);
+    if (kc_roster_broken(topic->feed->roster, (kc_layer_t)topic->kind, event->partition)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->feed->s,
+                     KC_ID(2020) "camera %u: the record at offset %" APR_INT64_T_FMT
+                                 " of %s %s; it and "
+                                 "what follows like it are dropped",
+                     event->partition, event->offset, topic->name, wrong);
+    }
+}
+
+static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+    const char *wrong = not_a_picture(event);
+    kc_frame_t *frame;
+
+    kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)event->value_size);
+    if (wrong) {
+        drop_broken(topic, event, wrong);
+        return;
+    }
+    frame = frame_of(event, apr_time_now());
+    kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
+    if (kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old) ==
+        KC_ROSTER_OUTDATED) {
+        kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
+        count(topic, event, KC_COUNTERS_OUTDATED, 0);
+        kc_frame_unref(frame);
+        return;
+    }
+    count(topic, event, KC_COUNTERS_PICTURE,
+          partition->old && frame->captured < frame->arrived ? frame->captured : frame->arrived);
+    partition->old = 0;
+    kc_hub_publish(topic->hub, frame);
+}
+
+static void take_record(topic_t *topic, const kc_kafka_event_t *event)
+{
+    kc_feed_t *feed = topic->feed;
+    kc_status_record_t record;
+    const char *why = NULL;
+    uint64_t cam;
+
+    if (!event->key || kc_wire_number_parse(&cam, event->key, event->key_size,
+                                            (uint64_t)feed->config->max_cameras - 1)) {
+        why = "its key is no camera's number";
+    }
+    else if (!event->value) {
+        kc_roster_record(feed->roster, (apr_uint32_t)cam, NULL, apr_time_now());
+        return;
+    }
+    else if (kc_state_record_parse(&record, event->value, event->value_size, &why) ==
+             APR_SUCCESS) {
+        kc_roster_record(feed->roster, (apr_uint32_t)cam, &record, apr_time_now());
+        return;
+    }
+    if (kc_counters_own(KC_COUNTER_STATUS_BROKEN) == 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, feed->s,
+                     KC_ID(2021) "the record at offset %" APR_INT64_T_FMT
+                                 " of %s is passed over: %s "
+                                 "(said once; the status page counts them)",
+                     event->offset, topic->name, why);
+    }
+    kc_counters_add(KC_COUNTER_STATUS_BROKEN, 1);
+}
+
+static void reached_end(topic_t *topic, const kc_kafka_event_t *event)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+
+    apr_atomic_set64(&partition->position, (apr_uint64_t)event->offset);
+    if (topic->kind != KC_FEED_STATES) {
+        kc_roster_empty(topic->feed->roster, (kc_layer_t)topic->kind, event->partition);
+    }
+    else if (partition->old) {
+        apr_atomic_inc32(&topic->at_end);
+        topic->feed->progress(topic->feed->progress_baton);
+    }
+    partition->old = 0;
+}
+
+/* The topic was deleted while it was read. One of the same name has other records, perhaps as
+ * many, so the offsets would not tell. */
+static void note_gone(topic_t *topic, apr_uint32_t number)
+{
+    if (kc_feed_position(topic->feed, topic->kind, number) >= 0) {
+        kc_feed_judge(topic->feed, topic->kind, number, KC_VERDICT_OTHER);
+    } /* else it was not there yet: librdkafka waits for it */
+}
+
+/* The keeper says what is wrong with a whole topic. What is left is said once until it is another
+ * one. */
+static void note_trouble(topic_t *topic, const kc_kafka_event_t *event)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+    int repeated = partition->last_error == event->error;
+
+    partition->last_error = event->error;
+    switch (kc_kafka_trouble(event->error)) {
+    case KC_KAFKA_GONE:
+        note_gone(topic, event->partition);
+        return;
+    case KC_KAFKA_DENIED:
+        apr_atomic_set32(&topic->denied, 1);
+        return;
+    case KC_KAFKA_OUTSIDE:
+        return;
+    default:
+        break;
+    }
+    if (!repeated) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->feed->s,
+                     KC_ID(2022) "partition %u of %s: %s", event->partition, topic->name,
+                     event->text);
+    }
+}
+
+static void on_event(const kc_kafka_event_t *event)
+{
+    topic_t *topic = event->baton;
+
+    if (event->partition >= topic->room) {
+        return;
+    }
+    if (event->kind == KC_KAFKA_TROUBLE) {
+        note_trouble(topic, event);
+        return;
+    }
+    apr_atomic_set32(&topic->denied, 0);
+    if (event->kind == KC_KAFKA_AT_END) {
+        reached_end(topic, event);
+        return;
+    }
+    topic->partitions[event->partition].last_error = 0;
+    apr_atomic_set64(&topic->partitions[event->partition].position,
+                     (apr_uint64_t)event->offset + 1);
+    if (topic->kind == KC_FEED_STATES) {
+        take_record(topic, event);
+    }
+    else {
+        take_picture(topic, event);
+    }
+}
+
+/* ---- The thread ---- */
+
+/* 1: there is more to do at once. */
+static int tick(kc_feed_t *feed, apr_time_t now)
+{
+    int notices = kc_roster_tick(feed->roster, now, feed->scratch);
+
+    kc_counters_add(KC_COUNTER_NOTICES, notices);
+    apr_pool_clear(feed->scratch);
+    return notices == KC_ROSTER_NOTICES;
+}
+
+static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+{
+    kc_feed_t *feed = data;
+    apr_time_t next = 0;
+    apr_time_t now;
+
+    while (!apr_atomic_read32(&feed->stopping)) {
+        now = apr_time_now();
+        if (apr_atomic_read32(&feed->dirty)) {
+            tend_partitions(feed, now);
+        }
+        if (now >= next || next - now > apr_time_from_msec(TICK_MS)) {
+            tend_partitions(feed, now);
+            next = now + (tick(feed, now) ? 0 : apr_time_from_msec(TICK_MS));
+        }
+        now = apr_time_now();
+        kc_kafka_take(feed->queue, next > now ? (int)apr_time_as_msec(next - now) + 1 : 0,
+                      on_event);
+        kc_kafka_poll(feed->kafka);
+    }
+    return NULL;
+}
+
+/* ---- Start and end ---- */
+
+static apr_status_t set_up_topic(kc_feed_t *feed, int kind, const char *name, apr_pool_t *pool)
+{
+    topic_t *topic = &feed->topics[kind];
+    apr_uint32_t i;
+
+    topic->feed = feed;
+    topic->kind = kind;
+    topic->name = name;
+    if (!name) {
+        return APR_SUCCESS;
+    }
+    topic->room = (apr_uint32_t)feed->config->max_cameras;
+    topic->partitions = apr_pcalloc(pool, topic->room * sizeof(*topic->partitions));
+    for (i = 0; i < topic->room; i++) {
+        topic->partitions[i].position = (apr_uint64_t)-1;
+    }
+    if (topic->hub) {
+        kc_hub_on_demand(topic->hub, on_demand, topic);
+    }
+    /* Where a position is no longer there (retention, a topic made anew): the newest. States are
+     * read from the start each time. */
+    return kc_kafka_topic_open(&topic->handle, feed->kafka, name,
+                               kind == KC_FEED_STATES ? KC_KAFKA_BEGINNING : KC_KAFKA_END, topic,
+                               pool);
+}
+
+apr_status_t kc_feed_create(kc_feed_t **result, kc_kafka_t *kafka, const kc_config_t *config,
+                            kc_hub_t *hubs[KC_LAYERS], kc_roster_t *roster, server_rec *s,
+                            apr_pool_t *pool)
+{
+    kc_feed_t *feed = apr_pcalloc(pool, sizeof(*feed));
+    apr_status_t rv;
+    int kind;
+
+    feed->s = s;
+    feed->config = config;
+    feed->kafka = kafka;
+    feed->roster = roster;
+    feed->queue = kc_kafka_queue_open(kafka, pool);
+    for (kind = 0; kind < KC_LAYERS; kind++) {
+        feed->topics[kind].hub = hubs[kind];
+    }
+    *result = feed;
+    if ((rv = apr_thread_mutex_create(&feed->lock, APR_THREAD_MUTEX_DEFAULT, pool)) ||
+        (rv = kc_child_create_pool(&feed->scratch, pool)) ||
+        (rv = set_up_topic(feed, KC_LAYER_FULL, config->topic, pool)) ||
+        (rv = set_up_topic(feed, KC_LAYER_SMALL, config->small_topic, pool)) ||
+        (rv = set_up_topic(feed, KC_FEED_STATES, config->status_topic, pool))) {
+        return rv;
+    }
+    return APR_SUCCESS;
+}
+
+void kc_feed_on_progress(kc_feed_t *feed, kc_feed_progress_fn *progress, void *baton)
+{
+    feed->progress = progress;
+    feed->progress_baton = baton;
+}
+
+apr_status_t kc_feed_start(kc_feed_t *feed, apr_pool_t *pool)
+{
+    return kc_child_start_thread(&feed->thread, run, feed, pool);
+}
+
+void kc_feed_abandon(kc_feed_t *feed)
+{
+    apr_atomic_set32(&feed->stopping, 1);
+}
+
+void kc_feed_stopping(kc_feed_t *feed)
+{
+    kc_feed_abandon(feed);
+    kc_kafka_wake(feed->queue);
+}
+
+static void close_topic(topic_t *topic)
+{
+    apr_uint32_t number;
+
+    for (number = 0; number < topic->room; number++) {
+        if (topic->partitions[number].fetching) {
+            kc_kafka_stop(topic->handle, number);
+        }
+    }
+    kc_kafka_topic_close(topic->handle);
+}
+
+void kc_feed_close(kc_feed_t *feed)
+{
+    apr_status_t ended;
+    int kind;
+
+    if (!feed) {
+        return;
+    }
+    kc_feed_stopping(feed);
+    if (feed->thread) {
+        apr_thread_join(&ended, feed->thread);
+    }
+    for (kind = 0; kind < KC_FEED_TOPICS; kind++) {
+        if (feed->topics[kind].handle) {
+            close_topic(&feed->topics[kind]);
+        }
+    }
+    kc_kafka_queue_close(feed->queue);
+}
+
+/* ---- Between the threads ---- */
+
+const char *kc_feed_topic(kc_feed_t *feed, int topic)
+{
+    return feed->topics[topic].name;
+}
+
+void kc_feed_set_count(kc_feed_t *feed, int topic, apr_uint32_t count)
+{
+    apr_uint32_t room = feed->topics[topic].room;
+
+    apr_atomic_set32(&feed->topics[topic].count, count < room ? count : room);
+}
+
+apr_uint32_t kc_feed_count(kc_feed_t *feed, int topic)
+{
+    return apr_atomic_read32(&feed->topics[topic].count);
+}
+
+apr_int64_t kc_feed_position(kc_feed_t *feed, int topic, apr_uint32_t partition)
+{
+    return (apr_int64_t)apr_atomic_read64(&feed->topics[topic].partitions[partition].position);
+}
+
+int kc_feed_has_states(kc_feed_t *feed)
+{
+    return apr_atomic_read32(&feed->topics[KC_FEED_STATES].at_end) >=
+           kc_feed_count(feed, KC_FEED_STATES);
+}
+
+void kc_feed_judge(kc_feed_t *feed, int topic, apr_uint32_t partition, kc_verdict_t verdict)
+{
+    if (verdict == KC_VERDICT_HEALTHY) {
+        return;
+    }
+    apr_thread_mutex_lock(feed->lock);
+    feed->topics[topic].partitions[partition].renew = verdict;
+    apr_thread_mutex_unlock(feed->lock);
+    apr_atomic_set32(&feed->dirty, 1);
+}
+
+int kc_feed_is_denied(kc_feed_t *feed, int topic)
+{
+    return apr_atomic_read32(&feed->topics[topic].denied) != 0;
+}
+
+void kc_feed_wake(kc_feed_t *feed)
+{
+    apr_atomic_set32(&feed->dirty, 1);
+    kc_kafka_wake(feed->queue);
+}
+
+apr_uint32_t kc_feed_fetched(kc_feed_t *feed)
+{
+    return apr_atomic_read32(&feed->fetched);
+}
