@@ -113,26 +113,20 @@ static const char *set_number(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-/* Kafka's own rule for topic names. */
-static int is_topic(const char *name)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-    return strspn(name, allowed) == strlen(name) && *name && strlen(name) <= 249 &&
-           strcmp(name, ".") && strcmp(name, "..");
-}
-
 static const char *set_topic(cmd_parms *cmd, void *dir, const char *arg)
 {
     size_t offset = (size_t)(apr_uintptr_t)cmd->info;
     int is_video = offset == offsetof(kc_config_t, topic);
+    int max = is_video ? KC_WIRE_TOPIC_MAX : KC_WIRE_ANY_TOPIC_MAX;
 
-    if (!is_topic(arg) || (is_video && !strcmp(arg, NONE))) {
+    if (!kc_wire_topic_is_name(arg) || strlen(arg) > (size_t)max ||
+        (is_video && !strcmp(arg, NONE))) {
         return apr_psprintf(cmd->pool,
                             "%s: \"%s\" is not the name of a Kafka topic (letters, digits, \".\", "
-                            "\"_\" and \"-\", at most 249%s)",
-                            cmd->cmd->name, arg, is_video ? "" : "; \"none\" for no such topic");
+                            "\"_\" and \"-\", at most %d%s)",
+                            cmd->cmd->name, arg, max,
+                            is_video ? ", so that .status has room behind it"
+                                     : "; \"none\" for no such topic");
     }
     *(const char **)((char *)kc_config_get(cmd->server) + offset) = arg;
     return NULL;
@@ -391,8 +385,10 @@ void kc_config_finish(server_rec *main_server)
             }
         }
         config->topic = config->topic ? config->topic : KC_WIRE_TOPIC;
-        config->status_topic = finish_topic(config->status_topic, config->topic, ".status", pool);
-        config->small_topic = finish_topic(config->small_topic, config->topic, ".small", pool);
+        config->status_topic =
+            finish_topic(config->status_topic, config->topic, KC_WIRE_STATUS_SUFFIX, pool);
+        config->small_topic =
+            finish_topic(config->small_topic, config->topic, KC_WIRE_SMALL_SUFFIX, pool);
         config->path = config->path ? config->path : "/cam";
     }
 }

@@ -37,7 +37,6 @@ struct key {
 #define KIB         1024.0
 #define MIB         (1024 * KIB)
 #define GIB         (1024 * MIB)
-#define TOPIC_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define TABLE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$."
 
 static const struct key keys[] = {
@@ -68,11 +67,13 @@ static const struct key keys[] = {
 
     { "kafka", "brokers", TEXT, AT(kafka.brokers), 1, 8000, "localhost:9092", NULL,
       "Kafka brokers to begin with, HOST:PORT, separated by commas." },
-    { "kafka", "topic", TEXT, AT(kafka.topic), 1, 249, KC_WIRE_TOPIC, TOPIC_CHARS,
-      "Topic of the pictures. Camera 3 writes to its partition 3." },
-    { "kafka", "status_topic", TEXT, AT(kafka.status_topic), 0, 249, "", TOPIC_CHARS,
+    { "kafka", "topic", TEXT, AT(kafka.topic), 1, KC_WIRE_TOPIC_MAX, KC_WIRE_TOPIC,
+      KC_WIRE_TOPIC_CHARS, "Topic of the pictures. Camera 3 writes to its partition 3." },
+    { "kafka", "status_topic", TEXT, AT(kafka.status_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
+      KC_WIRE_TOPIC_CHARS,
       "Topic of the cameras' states (compacted). Empty: topic with .status behind it." },
-    { "kafka", "small_topic", TEXT, AT(kafka.small_topic), 0, 249, "", TOPIC_CHARS,
+    { "kafka", "small_topic", TEXT, AT(kafka.small_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
+      KC_WIRE_TOPIC_CHARS,
       "Topic of the small pictures, made when a camera wants them. Empty: topic with .small\n"
       "behind it." },
     { "kafka", "replication", COUNT, AT(kafka.replication), 0, 100, "0", NULL,
@@ -512,11 +513,11 @@ static void check_whole(struct reading *reading)
     }
     if (!*conf->kafka.status_topic) {
         free(conf->kafka.status_topic);
-        conf->kafka.status_topic = mem_print("%s.status", topic);
+        conf->kafka.status_topic = mem_print("%s" KC_WIRE_STATUS_SUFFIX, topic);
     }
     if (!*conf->kafka.small_topic) {
         free(conf->kafka.small_topic);
-        conf->kafka.small_topic = mem_print("%s.small", topic);
+        conf->kafka.small_topic = mem_print("%s" KC_WIRE_SMALL_SUFFIX, topic);
     }
     if (!strcmp(topic, conf->kafka.status_topic) || !strcmp(topic, conf->kafka.small_topic) ||
         !strcmp(conf->kafka.small_topic, conf->kafka.status_topic)) {

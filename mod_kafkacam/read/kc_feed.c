@@ -206,13 +206,7 @@ static kc_frame_t *frame_of(const kc_kafka_event_t *event, apr_time_t now)
     kc_kafka_headers(event, &meta);
     frame->offset = event->offset;
     frame->arrived = now;
-    frame->captured = now;
-    if (meta.captured_us) {
-        frame->captured = (apr_time_t)meta.captured_us;
-    }
-    else if (event->stamp) {
-        frame->captured = event->stamp;
-    }
+    frame->captured = kc_wire_captured(&meta, event->stamp_ms, now);
     frame->seq = meta.seq;
     frame->epoch_ms = meta.epoch_ms;
     frame->width = meta.width;

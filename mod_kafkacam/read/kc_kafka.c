@@ -366,7 +366,7 @@ static void hand_over(rd_kafka_message_t *message, void *handler)
         event.value_size = message->len;
         stamp = rd_kafka_message_timestamp(message, &type);
         if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && stamp > 0) {
-            event.stamp = apr_time_from_msec(stamp);
+            event.stamp_ms = stamp;
         }
     }
     (*call)(&event);

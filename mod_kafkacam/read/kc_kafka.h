@@ -99,7 +99,7 @@ typedef struct {
     apr_size_t key_size;
     const void *value; /* NULL: a tombstone */
     apr_size_t value_size;
-    apr_time_t stamp; /* the record's, 0: none */
+    apr_int64_t stamp_ms; /* the record's timestamp, as it stands there; 0: none */
     int error;
     const char *text;
     const void *message; /* for kc_kafka_headers() */

@@ -105,7 +105,7 @@ static void a_wrong_value_is_named_with_its_line_and_what_is_right(void **state)
         { "[cameras]\ntransport = TCP\n", "must be one of tcp|udp|auto" },
         { "[cameras]\ntransport = \n", "must be one of tcp|udp|auto" },
         { "[cameras]\ntransport = tcp|udp\n", "must be one of tcp|udp|auto" },
-        { "[kafka]\ntopic = my topic\n", "a name of 1 to 249 characters" },
+        { "[kafka]\ntopic = my topic\n", "a name of 1 to 242 characters" },
         { "[kafka]\nretention_bytes = 1T\n", "a size such as 500k, 64M or 1G from 1M to" },
         { "[kafka]\nbroker = x\n",
           "p.conf:2: no key \"broker\" in [kafka]; there are brokers topic" },
