@@ -105,7 +105,7 @@ def make_stack(options, urls):
     claim(options.dir)
     check_port(options.listen, options.port)
     stack = parts.Stack(options.dir, cameras=options.cameras, kafka=options.kafka,
-                        port=options.port, urls=urls, fps=options.fps,
+                        brokers=options.brokers, port=options.port, urls=urls, fps=options.fps,
                         httpd={"host": options.listen})
     stack.journal = journal(options.dir)
     return stack
@@ -139,6 +139,7 @@ def parse():
     parser.add_argument("--dir", type=pathlib.Path, required=True)
     parser.add_argument("--fps", type=int, default=5)
     parser.add_argument("--kafka", default="embedded")
+    parser.add_argument("--brokers", type=int, default=1)
     parser.add_argument("--detach", action="store_true")
     parser.add_argument("--stop", action="store_true")
     options = parser.parse_args()

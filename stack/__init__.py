@@ -13,6 +13,7 @@ from .broker import MAX_CAMERAS, Broker, Outside
 from .build import Build
 from .cameras import Cameras
 from .chain import Stack
+from .cluster import Cluster
 from .database import Database
 from .httpd import Httpd
 from .journal import read_journal, stop_recorded, write_journal

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import threading
 
 from .part import Part
 from .places import SOURCE, cache_folder
@@ -13,10 +14,11 @@ from .ports import free_port, listening
 from .waiting import StackError
 
 HERE = SOURCE / "demo" / "kafka"
+fetching_once = threading.Lock()    # several nodes start side by side
 
 
 class ApacheKafka(Part):
-    """A real Apache Kafka, one node, KRaft. The first start ever fetches it with Maven. Makes no
+    """A real Apache Kafka, KRaft, alone or a node of a Cluster. The first start ever fetches it with Maven. Makes no
     topic by itself: the producer's admin client does, as in production."""
 
     name = "kafka"
@@ -26,11 +28,15 @@ class ApacheKafka(Part):
     client_settings = {}
     creates_topics = True
 
-    def __init__(self, folder, port=0, settings=None):
+    def __init__(self, folder, port=0, settings=None, node=1, controllers=None):
+        """node: its number among the controllers, {number: port}; alone it is the only one. settings:
+        more of server.properties."""
+        if controllers:
+            self.name = f"kafka-{node}"
         super().__init__(folder)
         self.port = port or free_port()
-        self.controller_port = free_port()
-        self.settings = settings or {}      # more of server.properties
+        self.node, self.controllers = node, controllers or {node: free_port()}
+        self.settings = settings or {}
 
     @property
     def address(self):
@@ -68,18 +74,21 @@ class ApacheKafka(Part):
         return folder
 
     def java(self, *arguments):
+        with fetching_once:
+            classes = self.classes()
         return ["java", "-Xms96m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                "-cp", f"{self.classes()}/*",
+                "-cp", f"{classes}/*",
                 f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", *arguments]
 
     def prepare(self):
         settings = self.folder / "server.properties"
         data = self.folder / "data"
+        voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in self.controllers.items())
         settings.write_text(f"""\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{self.controller_port}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+node.id={self.node}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controllers[self.node]}
 advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT

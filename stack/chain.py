@@ -6,6 +6,7 @@ from .apache_kafka import ApacheKafka
 from .broker import Broker, Outside
 from .build import Build
 from .cameras import Cameras
+from .cluster import Cluster
 from .database import Database
 from .httpd import Httpd
 from .journal import write_journal
@@ -15,25 +16,29 @@ from .producer import Producer
 from .waiting import StackError, together
 
 
-def make_broker(kind, folder, build):
+def make_broker(kind, folder, build, count=1):
+    if count > 1 and kind != "apache":
+        raise StackError(f"{count} brokers are several Apache Kafkas: kafka={kind} is one")
     if kind == "embedded":
         return Broker(folder, build)
-    return ApacheKafka(folder) if kind == "apache" else Outside(kind)
+    if kind == "apache":
+        return Cluster(folder, count) if count > 1 else ApacheKafka(folder)
+    return Outside(kind)
 
 
 class Stack(Running):
     """The whole chain in one folder. Everything that does not depend on another starts at once."""
 
-    def __init__(self, folder, *, cameras=4, kafka="embedded", broker=None, port=0, urls=(),
+    def __init__(self, folder, *, cameras=4, kafka="embedded", brokers=1, broker=None, port=0, urls=(),
                  build=None, fps=5, producer=None, httpd=None, camera_options=()):
-        """kafka: embedded, apache, or HOST:PORT; broker: one that runs and goes on running. producer:
-        its settings; httpd: options of Httpd."""
+        """kafka: embedded, apache, or HOST:PORT; brokers: how many, if apache; broker: one that runs and
+        goes on running. producer: its settings; httpd: options of Httpd."""
         self.folder = pathlib.Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         build = build or Build()
         self.urls, self.fps = list(urls), fps
         self.own_broker = broker is None
-        self.broker = broker or make_broker(kafka, self.folder, build)
+        self.broker = broker or make_broker(kafka, self.folder, build, brokers)
         topic = getattr(broker, "topic", "video")
         self.database = Database(self.folder)
         self.cameras = None if urls else Cameras(
@@ -48,9 +53,12 @@ class Stack(Running):
     @property
     def parts(self):
         """In the order of starting."""
-        broker = self.broker if self.own_broker else None
-        return [part for part in (broker, self.database, self.cameras, self.producer,
-                                  self.httpd) if part]
+        nodes = getattr(self.broker, "nodes", [self.broker]) if self.own_broker else []
+        return [*nodes, *self._clients]
+
+    @property
+    def _clients(self):
+        return [part for part in (self.database, self.cameras, self.producer, self.httpd) if part]
 
     @property
     def numbers(self):
@@ -76,7 +84,8 @@ class Stack(Running):
     def stop(self):
         """Stop all, in the opposite order; the first trouble is raised when everything is down."""
         troubles = []
-        for part in reversed(self.parts):
+        kafka = [self.broker] if self.own_broker else []
+        for part in reversed([*kafka, *self._clients]):
             try:
                 part.stop()
             except StackError as error:
