@@ -4,14 +4,16 @@
 # 1. One foreign library, one .c file, and none of its types in a header of ours.
 # 2. Includes point upstream along the data's way: a file includes ours only from earlier in its
 #    half's list. What flows back is a callback, set at wiring time.
-# 3. Rooms: of the module, read knows neither send nor answer, send does not know answer.
+# 3. Rooms: of the module, read knows neither send nor answer, send does not know answer; the
+#    producer's supervisor and camera know what they share, and not each other.
 # shellcheck disable=SC2010,SC2044,SC2013,SC2046,SC2086 # lists of our own files: no blanks in their names
 set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
-producer="$wire mem log job conf catalog placement notify process supervisor main"
-camera="$wire mem log job conf options sandbox url picture gop tls inlet decode pace scale colour jfif jpeg sink outlet meter camera"
+shared="$wire mem log job url"
+supervisor="$shared conf catalog placement notify process supervisor main"
+camera="$shared options sandbox picture gop tls inlet decode pace scale colour jfif jpeg sink outlet meter camera"
 module="$wire kc_config kc_child kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_verdict kc_kafka kc_feed kc_keeper kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_query kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"
 
 module_sources=$(find mod_kafkacam -name '*.[ch]' ! -name kc_web.c)
@@ -37,16 +39,16 @@ foreign()
     done
 }
 
-foreign MariaDB 'mysql|mariadb' producer/catalog.c
-foreign libsystemd 'systemd/' producer/notify.c
-foreign inih 'ini\.h' producer/conf.c
-foreign FFmpeg 'libav(format|codec|util)/' producer/decode.c
-foreign "FFmpeg's libswscale" 'libswscale/' producer/scale.c
-foreign GnuTLS 'gnutls/' producer/tls.c
-foreign libseccomp 'seccomp\.h' producer/sandbox.c
+foreign MariaDB 'mysql|mariadb' producer/supervisor/catalog.c
+foreign libsystemd 'systemd/' producer/supervisor/notify.c
+foreign inih 'ini\.h' producer/supervisor/conf.c
+foreign FFmpeg 'libav(format|codec|util)/' producer/camera/decode.c
+foreign "FFmpeg's libswscale" 'libswscale/' producer/camera/scale.c
+foreign GnuTLS 'gnutls/' producer/camera/tls.c
+foreign libseccomp 'seccomp\.h' producer/camera/sandbox.c
 foreign TurboJPEG 'turbojpeg' mod_kafkacam/read/kc_notice.c
-foreign libjpeg 'jpeglib' producer/jpeg.c
-foreign librdkafka 'librdkafka/' producer/sink.c producer/placement.c mod_kafkacam/read/kc_kafka.c
+foreign libjpeg 'jpeglib' producer/camera/jpeg.c
+foreign librdkafka 'librdkafka/' producer/camera/sink.c producer/supervisor/placement.c mod_kafkacam/read/kc_kafka.c
 foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $module_sources
 foreign httpd 'httpd|http_|ap_|util_filter|mod_' \
     $(echo $module_sources | tr ' ' '\n' | grep -vE '/kc_(frame|hub|doorbell|jpeg|state|notice|roster|verdict|mjpeg|choice|timers|selection|query|web)\.')
@@ -70,19 +72,27 @@ ordered()
     done
 }
 
-ordered producer $producer
-ordered producer $camera
+ordered producer $shared
+ordered producer/supervisor $supervisor
+ordered producer/camera $camera
 ordered mod_kafkacam $module
 
 # Nothing outside the lists: a new noun gets its place.
-for file in producer/*.[ch]; do
-    noun=$(basename "${file%.[ch]}")
-    case " $producer $camera " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
-done
-for file in $module_sources; do
-    noun=$(basename "${file%.[ch]}")
-    case " $module " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
-done
+# placed LIST FILE...
+placed()
+{
+    list=$1
+    shift
+    for file in "$@"; do
+        noun=$(basename "${file%.[ch]}")
+        case " $list " in *" $noun "*) ;; *) fail "$file has no place in the order" ;; esac
+    done
+}
+
+placed "$shared" producer/*.[ch]
+placed "$supervisor" producer/supervisor/*.[ch]
+placed "$camera" producer/camera/*.[ch]
+placed "$module" $module_sources
 
 # apart ROOM OTHER...: what stands in ROOM includes nothing of the OTHERs.
 apart()
@@ -96,6 +106,8 @@ apart()
     done
 }
 
+apart producer/camera producer/supervisor
+apart producer/supervisor producer/camera
 apart mod_kafkacam/read mod_kafkacam/send mod_kafkacam/answer
 apart mod_kafkacam/send mod_kafkacam/answer
 
