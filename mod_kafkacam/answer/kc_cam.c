@@ -145,11 +145,13 @@ static int no_picture(request_rec *r)
                              "There is no picture of this camera now.");
 }
 
-/* "video:3:1234": the same record is the same picture, whichever child answers. */
+/* "video:3:1234:1700000000123456": the same record is the same picture, whichever child answers.
+ * Its time is there as offsets begin anew in a topic that was made anew. */
 static const char *etag_of(request_rec *r, const kc_frame_t *frame)
 {
-    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT "\"", kc_config_get(r->server)->topic,
-                        frame->cam, frame->offset);
+    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT ":%" APR_TIME_T_FMT "\"",
+                        kc_config_get(r->server)->topic, frame->cam, frame->offset,
+                        frame->captured);
 }
 
 static apr_status_t unref_frame(void *frame)

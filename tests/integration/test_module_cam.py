@@ -141,7 +141,8 @@ def test_the_newest_picture_alone(module, feed):
     answer = clients.get(module, "/cam/3.jpg")      # nobody watched before: it is fetched now
     assert clients.read_picture(answer.content) == (3, 2)
     assert answer.headers["Content-Type"] == "image/jpeg"
-    assert answer.headers["ETag"] == f'"{feed.topic}:3:{offset}"'
+    taken = answer.headers["X-Timestamp"]
+    assert answer.headers["ETag"] == f'"{feed.topic}:3:{offset}:{taken}"'
     assert answer.headers["X-KafkaCam-State"] == "live"
     modified = email.utils.parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
     assert abs(modified - time.time()) < 10
@@ -156,6 +157,16 @@ def test_the_newest_picture_alone(module, feed):
         again = clients.get(module, "/cam/3.jpg", headers={"If-None-Match": answer.headers["ETag"]})
         return again.status_code == 200 and clients.read_picture(again.content) == (3, 3)
     stack.wait_for(newer, 5, "the newer picture")
+
+
+def test_another_picture_at_the_same_offset_is_not_the_known_one(module, feed):
+    """A topic that was deleted and made anew begins its offsets anew."""
+    offset = feed.picture(3, 1)
+    taken = int(clients.get(module, "/cam/3.jpg").headers["X-Timestamp"])
+    for before in (f"{feed.topic}:3:{offset}", f"{feed.topic}:3:{offset}:{taken - 1}"):
+        answer = clients.get(module, "/cam/3.jpg", headers={"If-None-Match": f'"{before}"'})
+        assert answer.status_code == 200
+        assert clients.read_picture(answer.content) == (3, 1)
 
 
 def test_no_picture_is_said_quickly(module, feed):
