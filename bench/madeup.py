@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 import stack
@@ -147,3 +148,25 @@ def churn(port, cycles, at_once=32, build=None, path="/cam/%d", timeout=900):
                            str(port), path], capture_output=True, text=True, check=True,
                           timeout=timeout)
     return json.loads(done.stdout)
+
+
+# Viewers whose timers run whatever the cameras do, and walls.
+TIMED = (("/cam/%d?fps=7", 200), ("/cam/%d?fps=7&meta=1", 40), ("/wall?fps=7", 20), ("/wall", 10))
+
+
+def restart_under_viewers(httpd, groups=TIMED, deadline_s=20):
+    """A graceful restart while these look: seconds until the old child is gone. All viewers must have
+    been ended, and seen nothing but pictures until then."""
+    old = httpd.children_pids()[-1]
+    runs = [Viewers(httpd.port, path, options=["-n", count, "-c", 4, "-w", 0.2, "-s", 60, "-g"],
+                    build=httpd.build) for path, count in groups]
+    for run in runs:
+        run.wait_begin()
+    begun = time.monotonic()
+    httpd.graceful()
+    stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), deadline_s, "the old child stays")
+    took = time.monotonic() - begun
+    for run in runs:
+        result = run.result()
+        assert (result["open"], result["refused"], result["wrong"]) == (0, 0, 0), result
+    return took

@@ -183,6 +183,17 @@ void kc_counters_add(kc_counter_t counter, apr_int64_t delta)
     apr_atomic_add64(&own->values[counter], (apr_uint64_t)delta);
 }
 
+void kc_counters_raise(kc_counter_t counter, apr_int64_t value)
+{
+    apr_uint64_t before = apr_atomic_read64(&own->values[counter]), found;
+
+    while ((apr_int64_t)before < value &&
+           (found = apr_atomic_cas64(&own->values[counter], (apr_uint64_t)value, before)) !=
+               before) {
+        before = found;
+    }
+}
+
 apr_int64_t kc_counters_own(kc_counter_t counter)
 {
     return (apr_int64_t)apr_atomic_read64(&own->values[counter]);

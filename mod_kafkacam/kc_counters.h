@@ -16,7 +16,7 @@ typedef enum {
     KC_COUNTER_BLOCKING_VIEWERS, /* those that hold a worker thread */
     KC_COUNTER_PENDING_POOLS,    /* ended connections whose memory waits for the worker */
     KC_COUNTER_PARTITIONS,       /* partitions being fetched */
-    KC_COUNTER_LONGEST_TURN,     /* us that one viewer kept a pump; the sum is the largest */
+    KC_COUNTER_LONGEST_TURN,     /* us that one viewer kept a pump; the largest of all */
     KC_COUNTER_GAUGES,
     /* Counters */
     KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,
@@ -36,6 +36,9 @@ typedef enum {
 
 /* Add to this child's count; a gauge may get a negative delta. Any thread, never waits. */
 void kc_counters_add(kc_counter_t counter, apr_int64_t delta);
+
+/* Make this child's gauge at least value. Any thread, never waits. */
+void kc_counters_raise(kc_counter_t counter, apr_int64_t value);
 
 /* Of all children that live, and for counters of all there ever were since httpd's start. */
 apr_int64_t kc_counters_sum(kc_counter_t counter);

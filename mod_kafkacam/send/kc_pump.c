@@ -16,9 +16,11 @@
 #include <mpm_common.h>
 #include <scoreboard.h>
 #include "kc_asker.h"
+#include "kc_channels.h"
 #include "kc_counters.h"
 #include "kc_grave.h"
 #include "kc_line.h"
+#include "kc_step.h"
 #include "kc_stopwatch.h"
 #include "kc_timers.h"
 
@@ -35,34 +37,6 @@
 
 typedef struct pump_t pump_t;
 typedef struct stream_t stream_t;
-typedef struct channel_t channel_t;
-
-/* A viewer's place at one camera. */
-typedef struct seat_t {
-    APR_RING_ENTRY(seat_t) link;
-    stream_t *stream;
-    apr_size_t place; /* the seat's number in the viewer's choice */
-    channel_t *channel;
-} seat_t;
-
-/* A camera as one pump sees it: however many viewers it has here, its news come once. Never freed:
- * there are as many as camera numbers were ever watched. */
-struct channel_t {
-    APR_RING_HEAD(seats_t, seat_t) seats;
-    pump_t *pump;
-    kc_hub_t *hub;
-    apr_uint32_t cam;
-    kc_hub_watch_t watch; /* entered while there are seats */
-    apr_uint32_t told;    /* atomic: it is in the pump's list of news */
-    channel_t *next_told; /* guarded by the pump's lock */
-};
-
-/* A hub's channels by camera number, made when first used. */
-typedef struct board_t {
-    struct board_t *next;
-    kc_hub_t *hub;
-    channel_t **channels;
-} board_t;
 
 /* A viewer in a pump's care. In the connection's pool. */
 struct stream_t {
@@ -72,8 +46,8 @@ struct stream_t {
     kc_grave_worker_t worker;
     kc_line_t line;
     kc_timer_t timer;
-    seat_t *seats;
-    int watching; /* the seats are in their channels */
+    kc_seat_t *seats;
+    int watching; /* the seats are taken */
     int blocked;  /* the line is full: wait till it is writable */
     enum { OPEN, AGAIN, AWAY, ENDING } state;
     apr_time_t ask; /* when to ask again whether it may see, 0: never, or it is in the queue */
@@ -93,10 +67,8 @@ struct pump_t {
     int wakeup;        /* eventfd */
     apr_uint32_t load; /* atomic: streams given to it and not ended */
 
-    apr_thread_mutex_t *lock; /* guards these five */
+    apr_thread_mutex_t *lock; /* guards these four */
     struct streams_t inbox;
-    channel_t *told; /* those with news, the first that had some first */
-    channel_t **told_end;
     stream_t *back; /* from the asker */
     int awake;      /* it will look here: no need to write to wakeup */
     int quit;
@@ -110,9 +82,9 @@ struct pump_t {
     kc_asker_t *asker;
     kc_timers_t timers;
     kc_grave_t grave;
-    board_t *boards;
+    kc_channels_t *channels;
     apr_time_t sweep; /* when to look at the grave, 0: it is empty */
-    apr_time_t end;   /* when to end all, 0: the child need not stop */
+    apr_time_t last;  /* when the child is to stop: by when all must be over; 0: it goes on */
     kc_stopwatch_t stopwatch;
     apr_interval_time_t longest; /* that one viewer kept the pump busy */
 };
@@ -133,55 +105,10 @@ static void wake(pump_t *pump)
     } while (written < 0 && errno == EINTR); /* EAGAIN: it is readable already, as it should be */
 }
 
-/* In the publishing thread: once for each frame and pump, however many viewers there are. */
-static void tell(void *baton, apr_uint32_t cam)
+/* In the publishing thread. */
+static void hear(void *baton)
 {
-    channel_t *channel = baton;
-    pump_t *pump = channel->pump;
-    int asleep;
-
-    if (apr_atomic_xchg32(&channel->told, 1)) {
-        return;
-    }
-    apr_thread_mutex_lock(pump->lock);
-    channel->next_told = NULL;
-    *pump->told_end = channel;
-    pump->told_end = &channel->next_told;
-    asleep = !pump->awake;
-    pump->awake = 1;
-    apr_thread_mutex_unlock(pump->lock);
-    if (asleep) {
-        wake(pump);
-    }
-}
-
-static channel_t *find_channel(pump_t *pump, kc_hub_t *hub, apr_uint32_t cam)
-{
-    board_t *board = pump->boards;
-    channel_t *channel;
-
-    while (board && board->hub != hub) {
-        board = board->next;
-    }
-    if (!board) {
-        board = apr_pcalloc(pump->pool, sizeof(*board));
-        board->hub = hub;
-        board->channels = apr_pcalloc(pump->pool, kc_hub_cams(hub) * sizeof(*board->channels));
-        board->next = pump->boards;
-        pump->boards = board;
-    }
-    channel = board->channels[cam];
-    if (!channel) {
-        channel = apr_pcalloc(pump->pool, sizeof(*channel));
-        APR_RING_INIT(&channel->seats, seat_t, link);
-        channel->pump = pump;
-        channel->hub = hub;
-        channel->cam = cam;
-        channel->watch.notify = tell;
-        channel->watch.baton = channel;
-        board->channels[cam] = channel;
-    }
-    return channel;
+    wake(baton);
 }
 
 static void enter_channels(stream_t *stream)
@@ -191,18 +118,10 @@ static void enter_channels(stream_t *stream)
 
     stream->seats = apr_pcalloc(viewer->r->connection->pool, count * sizeof(*stream->seats));
     for (i = 0; i < count; i++) {
-        seat_t *seat = &stream->seats[i];
-        channel_t *channel =
-            find_channel(stream->pump, viewer->hub, kc_choice_cam(viewer->choice, i));
-        int first = APR_RING_EMPTY(&channel->seats, seat_t, link);
-
-        seat->stream = stream;
-        seat->place = i;
-        seat->channel = channel;
-        APR_RING_INSERT_TAIL(&channel->seats, seat, seat_t, link);
-        if (first) {
-            kc_hub_watch(channel->hub, channel->cam, &channel->watch);
-        }
+        stream->seats[i].owner = stream;
+        stream->seats[i].place = i;
+        kc_channels_enter(stream->pump->channels, &stream->seats[i], viewer->hub,
+                          kc_choice_cam(viewer->choice, i));
     }
     stream->watching = 1;
 }
@@ -212,13 +131,7 @@ static void leave_channels(stream_t *stream)
     apr_size_t i;
 
     for (i = 0; stream->watching && i < kc_choice_count(stream->viewer->choice); i++) {
-        seat_t *seat = &stream->seats[i];
-        channel_t *channel = seat->channel;
-
-        APR_RING_REMOVE(seat, link);
-        if (APR_RING_EMPTY(&channel->seats, seat_t, link)) {
-            kc_hub_unwatch(channel->hub, channel->cam, &channel->watch);
-        }
+        kc_channels_leave(&stream->seats[i]);
     }
     stream->watching = 0;
 }
@@ -243,16 +156,35 @@ static void end_stream(stream_t *stream, int gone)
     }
 }
 
-/* When to look at the stream though nothing happens to it. A timer that rings too early is set
- * anew then, which is cheaper than moving it with each frame. */
-static void set_timer(stream_t *stream)
+/* What to do with it next. */
+static kc_step_t next_step(const stream_t *stream, apr_time_t now, apr_time_t *wake)
 {
-    kc_viewer_t *viewer = stream->viewer;
-    apr_time_t due =
-        stream->blocked ? viewer->moved + viewer->config->stall_timeout : kc_viewer_due(viewer);
+    const kc_viewer_t *viewer = stream->viewer;
+    kc_step_view_t view = {
+        .blocked = stream->blocked,
+        .midway = kc_mjpeg_left(&viewer->part) > 0,
+        .busy = stream->state != OPEN,
+        .cut = kc_viewer_cut_due(viewer),
+        .news = kc_viewer_due(viewer),
+        .ask = stream->ask,
+    };
 
-    if (stream->ask && (!due || stream->ask < due)) {
-        due = stream->ask;
+    return kc_step_next(&view, now, stream->pump->last, wake);
+}
+
+/* When to look at it though nothing happens. What is due already has its turn in the next pass, so
+ * that no timer rings twice in one. A timer that rings too early is set anew then, which is cheaper
+ * than moving it with each frame. */
+static void set_timer(stream_t *stream, apr_time_t now)
+{
+    apr_time_t due;
+    kc_step_t step = next_step(stream, now, &due);
+
+    if (step == KC_STEP_END) {
+        return; /* at the end of this pass */
+    }
+    if (step != KC_STEP_WAIT) {
+        due = now + 1;
     }
     if (due && (!stream->timer.place || due < stream->timer.due)) {
         kc_timers_set(&stream->pump->timers, &stream->timer, due);
@@ -264,8 +196,8 @@ static void note_longest(pump_t *pump, apr_interval_time_t by_the_wall)
     apr_interval_time_t took = kc_stopwatch_end(&pump->stopwatch, by_the_wall);
 
     if (took > pump->longest) {
-        kc_counters_add(KC_COUNTER_LONGEST_TURN, took - pump->longest);
         pump->longest = took;
+        kc_counters_raise(KC_COUNTER_LONGEST_TURN, took);
     }
 }
 
@@ -275,17 +207,19 @@ static void serve(stream_t *stream)
     kc_viewer_t *viewer = stream->viewer;
     apr_off_t before = viewer->r->bytes_sent;
     apr_time_t now = kc_timers_now(); /* thousands may have had their turn since the pump woke up */
+    apr_time_t end;
     apr_status_t rv;
 
     kc_stopwatch_begin(&stream->pump->stopwatch);
     for (;;) {
         rv = kc_line_push(&stream->line, now);
-        if (rv != APR_SUCCESS || viewer->r->bytes_sent - before >= TURN_MAX ||
-            apr_atomic_read32(&stopping) || !kc_viewer_next(viewer, now)) {
+        if (rv != APR_SUCCESS || viewer->r->bytes_sent - before >= TURN_MAX || stream->pump->last ||
+            !kc_viewer_next(viewer, now)) {
             break;
         }
     }
-    note_longest(stream->pump, kc_timers_now() - now);
+    end = kc_timers_now();
+    note_longest(stream->pump, end - now);
     stream->blocked = APR_STATUS_IS_EAGAIN(rv);
     if (rv != APR_SUCCESS && !stream->blocked) {
         end_stream(stream, 1);
@@ -294,7 +228,7 @@ static void serve(stream_t *stream)
     if (!stream->blocked && viewer->r->bytes_sent - before >= TURN_MAX) {
         move_to(&stream->pump->again, stream, AGAIN);
     }
-    set_timer(stream);
+    set_timer(stream, end);
 }
 
 /* The next one goes away to be asked about, if nobody is: there is one place for those who come
@@ -346,31 +280,44 @@ static void on_return(stream_t *stream)
     serve(stream);
 }
 
-static void on_timer(stream_t *stream, apr_time_t now)
-{
-    kc_viewer_t *viewer = stream->viewer;
-
-    if (stream->blocked && kc_viewer_stalled(viewer, now)) {
-        kc_counters_add(KC_COUNTER_VIEWERS_STALLED, 1);
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, viewer->r,
-                      "viewer cut: it took nothing for KafkaCamStallTimeout");
-        end_stream(stream, 1);
-    }
-    else if (stream->blocked) {
-        set_timer(stream);
-    }
-    else {
-        serve(stream);
-    }
-}
-
 /* It waits in the queue for the asker and is served meanwhile. */
-static void on_due(stream_t *stream)
+static void join_queue(stream_t *stream)
 {
     stream->ask = 0;
     stream->queued = 1;
     APR_RING_INSERT_TAIL(&stream->pump->queue, stream, stream_t, place);
     ask_next(stream->pump);
+}
+
+static void cut(stream_t *stream)
+{
+    kc_counters_add(KC_COUNTER_VIEWERS_STALLED, 1);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, stream->viewer->r,
+                  "viewer cut: it took nothing for KafkaCamStallTimeout");
+    end_stream(stream, 1);
+}
+
+static void on_timer(stream_t *stream, apr_time_t now)
+{
+    apr_time_t due;
+    kc_step_t step = next_step(stream, now, &due);
+
+    if (stream->state == ENDING) {
+        return;
+    }
+    if (step == KC_STEP_ASK) {
+        join_queue(stream);
+        step = next_step(stream, now, &due);
+    }
+    if (step == KC_STEP_SERVE) {
+        serve(stream);
+    }
+    else if (step == KC_STEP_CUT) {
+        cut(stream);
+    }
+    else {
+        set_timer(stream, now);
+    }
 }
 
 /* A viewer arrives. Its headers and first boundary go out at once, offline camera or not. */
@@ -445,45 +392,33 @@ static void on_events(pump_t *pump, const struct epoll_event *events, int count)
     }
 }
 
-static void on_news(channel_t *told)
+static void on_news(kc_seat_t *seat)
 {
-    while (told) {
-        channel_t *channel = told;
-        seat_t *seat;
+    stream_t *stream = seat->owner;
 
-        told = channel->next_told;
-        apr_atomic_set32(&channel->told, 0); /* before looking: news from now on tell again */
-        APR_RING_FOREACH(seat, &channel->seats, seat_t, link)
-        {
-            if (seat->stream->state == AWAY) {
-                continue;
-            }
-            kc_choice_tell(seat->stream->viewer->choice, seat->place);
-            if (!seat->stream->blocked && seat->stream->state == OPEN) {
-                serve(seat->stream);
-            }
-        }
+    if (stream->state == AWAY) {
+        return;
+    }
+    kc_choice_tell(stream->viewer->choice, seat->place);
+    if (!stream->blocked && stream->state == OPEN) {
+        serve(stream);
     }
 }
 
 /* What other threads left for the pump. Returns whether it goes on. */
 static int on_wakeup(pump_t *pump)
 {
-    channel_t *told;
     stream_t *back;
     int quit;
 
     apr_thread_mutex_lock(pump->lock);
     APR_RING_CONCAT(&pump->arrived, &pump->inbox, stream_t, link);
-    told = pump->told;
-    pump->told = NULL;
-    pump->told_end = &pump->told;
     back = pump->back;
     pump->back = NULL;
     pump->awake = 0;
     quit = pump->quit;
     apr_thread_mutex_unlock(pump->lock);
-    on_news(told);
+    kc_channels_deliver(pump->channels, on_news);
     if (back) {
         on_return(back);
     }
@@ -496,19 +431,13 @@ static int on_wakeup(pump_t *pump)
     return !quit;
 }
 
+/* No timer counts any more when the child stops: on_endings() looks at all. */
 static void on_time(pump_t *pump, apr_time_t now)
 {
     kc_timer_t *timer;
 
-    while ((timer = kc_timers_due(&pump->timers, now)) != NULL) {
-        stream_t *stream = timer->owner;
-
-        if (stream->ask && stream->ask <= now && stream->state != ENDING) {
-            on_due(stream);
-        }
-        if (stream->state == OPEN) {
-            on_timer(stream, now);
-        }
+    while (!pump->last && (timer = kc_timers_due(&pump->timers, now)) != NULL) {
+        on_timer(timer->owner, now);
     }
 }
 
@@ -530,27 +459,35 @@ static void on_again(pump_t *pump)
 
 /* The child is to stop: who has the whole of a picture goes now, the others when they have it, but
  * not much later. */
-static void end_ring(pump_t *pump, struct streams_t *ring, apr_time_t now)
+static void begin_end(pump_t *pump, apr_time_t now, int going)
+{
+    if (apr_atomic_read32(&stopping) && !pump->last) {
+        pump->last = now + LAST_WORDS;
+    }
+    if (!going) {
+        pump->last = now;
+    }
+}
+
+static void end_ring(const struct streams_t *ring, apr_time_t now)
 {
     stream_t *stream, *next;
+    apr_time_t due;
 
     for (stream = APR_RING_FIRST(ring); stream != APR_RING_SENTINEL(ring, stream_t, link);
          stream = next) {
         next = APR_RING_NEXT(stream, link);
-        if (now >= pump->end || (!stream->blocked && kc_mjpeg_left(&stream->viewer->part) == 0)) {
+        if (next_step(stream, now, &due) == KC_STEP_END) {
             end_stream(stream, 0);
         }
     }
 }
 
-static void on_endings(pump_t *pump, apr_time_t now, int going)
+static void on_endings(pump_t *pump, apr_time_t now)
 {
-    if (apr_atomic_read32(&stopping)) {
-        if (!pump->end || !going) {
-            pump->end = going ? now + LAST_WORDS : now;
-        }
-        end_ring(pump, &pump->open, now);
-        end_ring(pump, &pump->again, now);
+    if (pump->last) {
+        end_ring(&pump->open, now);
+        end_ring(&pump->again, now);
     }
     while (!APR_RING_EMPTY(&pump->ending, stream_t, link)) {
         finish(pump, APR_RING_FIRST(&pump->ending));
@@ -563,20 +500,27 @@ static void on_endings(pump_t *pump, apr_time_t now, int going)
     }
 }
 
-/* Milliseconds till there is something to do though nothing happens; -1: never. */
-static int patience(const pump_t *pump, apr_time_t now)
+/* When there is something to do though nothing happens; 0: never. */
+static apr_time_t next_due(const pump_t *pump)
 {
     const kc_timer_t *timer = kc_timers_first(&pump->timers);
-    apr_time_t due = timer ? timer->due : 0;
+
+    if (pump->last) {
+        return APR_RING_EMPTY(&pump->open, stream_t, link) ? 0 : pump->last;
+    }
+    if (pump->sweep && (!timer || pump->sweep < timer->due)) {
+        return pump->sweep;
+    }
+    return timer ? timer->due : 0;
+}
+
+/* Milliseconds till then; -1: for ever. */
+static int patience(const pump_t *pump, apr_time_t now)
+{
+    apr_time_t due = next_due(pump);
 
     if (!APR_RING_EMPTY(&pump->again, stream_t, link)) {
         return 0;
-    }
-    if (pump->sweep && !apr_atomic_read32(&stopping) && (!due || pump->sweep < due)) {
-        due = pump->sweep;
-    }
-    if (pump->end && !APR_RING_EMPTY(&pump->open, stream_t, link) && (!due || pump->end < due)) {
-        due = pump->end;
     }
     if (!due) {
         return -1;
@@ -596,9 +540,10 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 
         on_events(pump, events, count);
         going = on_wakeup(pump);
+        begin_end(pump, now, going);
         on_time(pump, now);
         on_again(pump);
-        on_endings(pump, now, going);
+        on_endings(pump, now);
     }
     return NULL;
 }
@@ -715,7 +660,6 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     APR_RING_INIT(&pump->away, stream_t, link);
     APR_RING_INIT(&pump->ending, stream_t, link);
     APR_RING_INIT(&pump->queue, stream_t, place);
-    pump->told_end = &pump->told;
     pump->epoll = epoll_create1(EPOLL_CLOEXEC);
     pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pump->epoll < 0 || pump->wakeup < 0 ||
@@ -723,6 +667,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
         return errno;
     }
     if ((rv = apr_thread_mutex_create(&pump->lock, APR_THREAD_MUTEX_DEFAULT, pool)) ||
+        (rv = kc_channels_create(&pump->channels, hear, pump, pump->pool)) ||
         (rv = kc_asker_start(&pump->asker, come_back, pump, pool))) {
         return rv;
     }

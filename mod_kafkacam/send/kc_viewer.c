@@ -205,9 +205,9 @@ void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now)
     }
 }
 
-int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now)
+apr_time_t kc_viewer_cut_due(const kc_viewer_t *viewer)
 {
-    return now - viewer->moved >= viewer->config->stall_timeout;
+    return viewer->moved + viewer->config->stall_timeout;
 }
 
 apr_time_t kc_viewer_recheck_due(const kc_viewer_t *viewer)

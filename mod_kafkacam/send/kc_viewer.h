@@ -72,8 +72,9 @@ apr_time_t kc_viewer_due(const kc_viewer_t *viewer);
 /* The line took size more bytes of the part. */
 void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now);
 
-/* Of a viewer whose line is full: it took nothing for KafkaCamStallTimeout. */
-int kc_viewer_stalled(const kc_viewer_t *viewer, apr_time_t now);
+/* Of a viewer whose line is full: when to cut it, because it took nothing for
+ * KafkaCamStallTimeout. */
+apr_time_t kc_viewer_cut_due(const kc_viewer_t *viewer);
 
 /* When to ask may_see again, 0: never. */
 apr_time_t kc_viewer_recheck_due(const kc_viewer_t *viewer);

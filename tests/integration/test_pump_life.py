@@ -128,6 +128,13 @@ def test_when_httpd_restarts_or_stops_every_viewer_ends_and_is_logged(make_feed,
     assert len([line for line in httpd.notes() if line.path.startswith("/cam/")]) == count
 
 
+@pytest.mark.deadline(600)
+def test_no_viewer_with_a_rate_and_no_wall_keeps_a_child_that_is_to_stop(make_feed):
+    httpd = make_feed(fps=25, size=2000, threads=32)
+    for _ in range(15):
+        madeup.restart_under_viewers(httpd)
+
+
 class Reader(threading.Thread):
     """A client that reads all there is, as its own system sees it: no reset, TLS's own end."""
 
