@@ -42,6 +42,9 @@ static const struct {
     [KC_COUNTER_PARTITIONS] = { "partitions", "Kafka partitions being fetched, all children." },
     [KC_COUNTER_LONGEST_TURN] = { "longest_turn_us",
                                   "Longest time that one viewer kept a pump, microseconds." },
+    [KC_COUNTER_LAG] = { "lag_ms",
+                         "How much later than need be pictures came from Kafka within the last "
+                         "seconds, milliseconds; the largest of all children." },
     [KC_COUNTER_VIEWERS_BEGUN] = { "viewers_begun", "Streams opened." },
     [KC_COUNTER_VIEWERS_REFUSED] = { "viewers_refused", "Streams refused by a limit." },
     [KC_COUNTER_VIEWERS_STALLED] = { "viewers_stalled",
@@ -55,6 +58,8 @@ static const struct {
     [KC_COUNTER_FRAMES_OUTDATED] = { "frames_outdated",
                                      "Pictures dropped: from a producer that was replaced." },
     [KC_COUNTER_FRAMES_BROKEN] = { "frames_broken", "Records dropped: no JPEG, or too large." },
+    [KC_COUNTER_FRAMES_LATE] = { "frames_late",
+                                 "Pictures passed over in Kafka because newer ones were there." },
     [KC_COUNTER_NOTICES] = { "notices", "Offline pictures made." },
     [KC_COUNTER_STATUS_BROKEN] = { "status_broken", "Status records that made no sense." },
 };
@@ -194,6 +199,17 @@ void kc_counters_raise(kc_counter_t counter, apr_int64_t value)
     }
 }
 
+void kc_counters_show_largest(kc_counter_t gauge, apr_uint64_t *mine, apr_uint64_t value)
+{
+    apr_uint64_t shown = apr_atomic_read64(&own->values[gauge]);
+
+    /* Whoever has shown the largest takes it back; another's turn comes with its next call. */
+    if (value > shown || (value < shown && *mine == shown)) {
+        apr_atomic_cas64(&own->values[gauge], value, shown);
+    }
+    *mine = value;
+}
+
 apr_int64_t kc_counters_own(kc_counter_t counter)
 {
     return (apr_int64_t)apr_atomic_read64(&own->values[counter]);
@@ -211,7 +227,7 @@ apr_int64_t kc_counters_sum(kc_counter_t counter)
     for (i = 0; i < memory->slots; i++) {
         apr_uint64_t value = apr_atomic_read64(&memory->slot[i].values[counter]);
 
-        if (counter != KC_COUNTER_LONGEST_TURN) {
+        if (counter != KC_COUNTER_LONGEST_TURN && counter != KC_COUNTER_LAG) {
             sum += value;
         }
         else if (value > sum) {

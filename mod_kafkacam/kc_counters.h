@@ -17,6 +17,7 @@ typedef enum {
     KC_COUNTER_PENDING_POOLS,    /* ended connections whose memory waits for the worker */
     KC_COUNTER_PARTITIONS,       /* partitions being fetched */
     KC_COUNTER_LONGEST_TURN,     /* us that one viewer kept a pump; the largest of all */
+    KC_COUNTER_LAG,              /* ms that pictures came later than need be; the largest too */
     KC_COUNTER_GAUGES,
     /* Counters */
     KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,
@@ -29,6 +30,7 @@ typedef enum {
     KC_COUNTER_BYTES_RECEIVED,
     KC_COUNTER_FRAMES_OUTDATED, /* dropped: epoch below one that was seen */
     KC_COUNTER_FRAMES_BROKEN,   /* dropped: no JPEG, or too large */
+    KC_COUNTER_FRAMES_LATE,     /* passed over: newer ones were there when we came to them */
     KC_COUNTER_NOTICES,         /* "offline since" pictures made */
     KC_COUNTER_STATUS_BROKEN,   /* status records that made no sense */
     KC_COUNTERS
@@ -39,6 +41,10 @@ void kc_counters_add(kc_counter_t counter, apr_int64_t delta);
 
 /* Make this child's gauge at least value. Any thread, never waits. */
 void kc_counters_raise(kc_counter_t counter, apr_int64_t value);
+
+/* Show the largest of what several threads of this child have: each calls it again and again with
+ * its value of the moment, and keeps in *mine what it said last (0 at first). */
+void kc_counters_show_largest(kc_counter_t gauge, apr_uint64_t *mine, apr_uint64_t value);
 
 /* Of all children that live, and for counters of all there ever were since httpd's start. */
 apr_int64_t kc_counters_sum(kc_counter_t counter);

@@ -12,6 +12,15 @@
 /* The feed looks at the time this often: states, offline pictures, idle cameras. */
 #define TICK_MS 250
 
+/* What comes later than this after it could have come is passed over for the newest there is. */
+#define LAG_MAX apr_time_from_sec(2)
+
+/* How long the largest lag is shown; for how long pictures come late until somebody is to look at
+ * it; for how long they come in time until that is over. */
+#define LAG_SHOWN   apr_time_from_sec(10)
+#define LAG_WORTH   apr_time_from_sec(10)
+#define LAG_IS_OVER apr_time_from_sec(30)
+
 /* Nobody sends a larger JPEG; what is larger is dropped. */
 #define PICTURE_MAX (16 * 1024 * 1024)
 
@@ -24,8 +33,11 @@ typedef struct {
     apr_uint64_t position;
     /* The feed's own. */
     int fetching;
-    int old;        /* the next record may be older than the fetch */
-    int last_error; /* said so far */
+    int old;             /* the next record may be older than the fetch */
+    int late;            /* a record came late: we are on the way to the newest */
+    apr_int64_t late_at; /* that record's offset */
+    int last_error;      /* said so far */
+    kc_verdict_delay_t delay;
 } partition_t;
 
 typedef struct {
@@ -40,6 +52,17 @@ typedef struct {
     apr_uint32_t denied; /* atomic: we were told that we may not read here */
     apr_uint32_t at_end; /* atomic: status partitions read to their end once */
 } topic_t;
+
+/* What operators see of lag; the feed's own. */
+typedef struct {
+    apr_interval_time_t largest[2]; /* of the time now shown, and before */
+    apr_time_t turned;
+    apr_uint64_t shown_ms;
+    apr_time_t began; /* pictures come late since then; 0: they do not */
+    apr_time_t last;
+    int told;
+    apr_uint64_t passed_over; /* since it began */
+} lag_t;
 
 struct kc_feed_t {
     server_rec *s; /* these do not change after the start */
@@ -57,6 +80,7 @@ struct kc_feed_t {
     apr_uint32_t fetched;  /* atomic: partitions of pictures */
 
     apr_pool_t *scratch; /* the feed's own, cleared with each tick */
+    lag_t lag;
 
     apr_thread_mutex_t *lock; /* guards the partitions' wishes */
 };
@@ -106,13 +130,29 @@ static void stop_partition(topic_t *topic, apr_uint32_t number)
     }
 }
 
+static const char *const renew_why[] = {
+    [KC_VERDICT_HEALTHY] = "is healthy",
+    [KC_VERDICT_STUCK] = "stood still",
+    [KC_VERDICT_LAGGING] = "comes late",
+    [KC_VERDICT_OTHER] = "is another one now",
+};
+
 /* The same camera from its newest picture on; viewers keep what they have. */
 static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t verdict)
 {
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, topic->feed->s, "partition %u of %s %s: fetched anew",
-                 number, topic->name,
-                 verdict == KC_VERDICT_OTHER ? "is another one now" : "stood still");
+    partition_t *partition = &topic->partitions[number];
+
+    ap_log_error(APLOG_MARK, verdict == KC_VERDICT_LAGGING ? APLOG_DEBUG : APLOG_INFO, 0,
+                 topic->feed->s, "partition %u of %s %s: fetched anew", number, topic->name,
+                 renew_why[verdict]);
     stop_fetching(topic, number);
+    if (verdict == KC_VERDICT_LAGGING && !partition->late) {
+        partition->late = 1; /* the keeper found it */
+        partition->late_at = kc_feed_position(topic->feed, topic->kind, number);
+    }
+    else if (verdict == KC_VERDICT_OTHER) {
+        partition->late = 0;
+    }
     if (topic->kind == KC_FEED_STATES && verdict == KC_VERDICT_OTHER) {
         kc_roster_forget_records(topic->feed->roster);
     }
@@ -133,6 +173,8 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
         partition->wanted || (partition->fetching && now < partition->left + feed->config->idle);
     apr_thread_mutex_unlock(feed->lock);
     if (wanted && !partition->fetching) {
+        memset(&partition->delay, 0, sizeof(partition->delay));
+        partition->late = 0;
         start_partition(topic, number);
     }
     else if (!wanted && partition->fetching) {
@@ -248,18 +290,125 @@ static void drop_broken(topic_t *topic, const kc_kafka_event_t *event, const cha
     }
 }
 
+/* ---- What comes late ---- */
+
+/* Long outages and short ones, a machine that was suspended, a link that is too slow for its
+ * cameras: said when it begins, and that somebody should look when it does not end. */
+static void note_late(topic_t *topic, apr_uint32_t cam, apr_interval_time_t lag, apr_time_t now)
+{
+    kc_feed_t *feed = topic->feed;
+    lag_t *seen = &feed->lag;
+
+    seen->last = now;
+    if (!seen->began) {
+        seen->began = now;
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, feed->s,
+                     "camera %u of %s comes %" APR_TIME_T_FMT " ms late: on to the newest picture",
+                     cam, topic->name, apr_time_as_msec(lag));
+    }
+    else if (!seen->told && now - seen->began > LAG_WORTH) {
+        seen->told = 1;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, feed->s,
+                     KC_ID(2013) "pictures have been coming late from Kafka for %" APR_TIME_T_FMT
+                                 " s (camera %u of %s: %" APR_TIME_T_FMT " ms): this machine or "
+                                 "its link to Kafka is too slow for what is watched; late ones "
+                                 "are passed over",
+                     apr_time_sec(now - seen->began), cam, topic->name, apr_time_as_msec(lag));
+    }
+}
+
+static void show_lag(kc_feed_t *feed, apr_time_t now)
+{
+    lag_t *seen = &feed->lag;
+    apr_interval_time_t largest;
+
+    if (now - seen->turned >= LAG_SHOWN || now < seen->turned) {
+        seen->turned = now;
+        seen->largest[1] = seen->largest[0];
+        seen->largest[0] = 0;
+    }
+    largest = seen->largest[0] > seen->largest[1] ? seen->largest[0] : seen->largest[1];
+    kc_counters_show_largest(KC_COUNTER_LAG, &seen->shown_ms,
+                             (apr_uint64_t)apr_time_as_msec(largest));
+    if (seen->began && now - seen->last > LAG_IS_OVER) {
+        ap_log_error(APLOG_MARK, seen->told ? APLOG_NOTICE : APLOG_INFO, 0, feed->s,
+                     "pictures come in time again; %" APR_UINT64_T_FMT " were passed over",
+                     seen->passed_over);
+        seen->began = 0;
+        seen->told = 0;
+        seen->passed_over = 0;
+    }
+}
+
+/* The record's time stamp, 0: it has none that makes sense. */
+static apr_time_t stamp_of(const kc_kafka_event_t *event)
+{
+    return event->stamp_ms > 0 && event->stamp_ms < APR_INT64_MAX / 1000 / 2
+               ? apr_time_from_msec(event->stamp_ms)
+               : 0;
+}
+
+/* The first record, or the end, after a late one was left: what lay between was passed over. If
+ * that is nothing, it could not have come earlier: a clock was set back, or it waited in its
+ * producer. */
+static void land(topic_t *topic, const kc_kafka_event_t *event, apr_time_t now)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+    apr_int64_t passed_over = event->offset - partition->late_at;
+
+    partition->late = 0;
+    if (passed_over > 0) {
+        kc_counters_add(KC_COUNTER_FRAMES_LATE, passed_over);
+        topic->feed->lag.passed_over += (apr_uint64_t)passed_over;
+    }
+    else if (stamp_of(event)) {
+        kc_verdict_accept(&partition->delay, stamp_of(event), now);
+    }
+}
+
+/* 1: it is left for the newest there is. */
+static int comes_late(topic_t *topic, const kc_kafka_event_t *event, apr_time_t now)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+    apr_interval_time_t lag = kc_verdict_lag(&partition->delay, stamp_of(event), now);
+
+    if (partition->old) { /* there is no newer one */
+        if (partition->late) {
+            land(topic, event, now);
+            partition->old = lag > LAG_MAX; /* else this says more than its own clock */
+        }
+        return 0;
+    }
+    if (lag > topic->feed->lag.largest[0]) {
+        topic->feed->lag.largest[0] = lag;
+    }
+    if (!partition->late && lag > LAG_MAX) {
+        partition->late = 1;
+        partition->late_at = event->offset;
+        note_late(topic, event->partition, lag, now);
+        kc_feed_judge(topic->feed, topic->kind, event->partition, KC_VERDICT_LAGGING);
+    }
+    return partition->late;
+}
+
+/* ---- Pictures and states ---- */
+
 static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
 {
     partition_t *partition = &topic->partitions[event->partition];
     const char *wrong = not_a_picture(event);
+    apr_time_t now = apr_time_now();
     kc_frame_t *frame;
 
     kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)event->value_size);
+    if (comes_late(topic, event, now)) {
+        return;
+    }
     if (wrong) {
         drop_broken(topic, event, wrong);
         return;
     }
-    frame = frame_of(event, apr_time_now());
+    frame = frame_of(event, now);
     kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
     if (kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old) ==
         KC_ROSTER_OUTDATED) {
@@ -309,6 +458,9 @@ static void reached_end(topic_t *topic, const kc_kafka_event_t *event)
     partition_t *partition = &topic->partitions[event->partition];
 
     apr_atomic_set64(&partition->position, (apr_uint64_t)event->offset);
+    if (partition->late && partition->old) {
+        land(topic, event, apr_time_now());
+    }
     if (topic->kind != KC_FEED_STATES) {
         kc_roster_empty(topic->feed->roster, (kc_layer_t)topic->kind, event->partition);
     }
@@ -391,6 +543,7 @@ static int tick(kc_feed_t *feed, apr_time_t now)
 
     kc_counters_add(KC_COUNTER_NOTICES, notices);
     apr_pool_clear(feed->scratch);
+    show_lag(feed, now);
     return notices == KC_ROSTER_NOTICES;
 }
 
@@ -558,7 +711,9 @@ int kc_feed_has_states(kc_feed_t *feed)
 
 void kc_feed_judge(kc_feed_t *feed, int topic, apr_uint32_t partition, kc_verdict_t verdict)
 {
-    if (verdict == KC_VERDICT_HEALTHY) {
+    /* States are read from the start each time, which takes as long as it takes. */
+    if (verdict == KC_VERDICT_HEALTHY ||
+        (topic == KC_FEED_STATES && verdict == KC_VERDICT_LAGGING)) {
         return;
     }
     apr_thread_mutex_lock(feed->lock);

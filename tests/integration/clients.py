@@ -68,6 +68,27 @@ def wait_for_state(httpd, number, wanted, deadline_s=30):
     return stack.wait_for(reached, deadline_s, f"camera {number} is not {' or '.join(wanted)}")
 
 
+def status(httpd, port=None):
+    """?json of the status page."""
+    url = f"http://127.0.0.1:{port or httpd.port}/kafkacam-status?json"
+    return requests.get(url, timeout=10).json()
+
+
+def row(httpd, number, port=None):
+    for one in status(httpd, port)["cameras"]:
+        if one["state"]["camera"] == number:
+            return one
+    return None
+
+
+def counter(httpd, name):
+    return status(httpd)["counters"][name]
+
+
+def lines_with(httpd, mark):
+    return [line for line in httpd.log_text().splitlines() if mark in line]
+
+
 class Stream:
     """An open multipart response, read part by part: /cam/N, or a wall's stream."""
 
@@ -158,6 +179,7 @@ class Feed:
         self.producer = kafka.KafkaProducer(bootstrap_servers=address, linger_ms=0, retries=20,
                                             max_request_size=8 << 20)
         self.seq = 0
+        self.ends = {}              # of topics' partitions: the offset after what was written
 
     def make_topics(self, needed, partitions=16):
         """On a broker that makes none by itself: what the producer would make."""
@@ -177,7 +199,13 @@ class Feed:
         sent = self.producer.send(topic or self.topic, value=value, key=key, partition=number,
                                   headers=[(name, str(text).encode()) for name, text in headers],
                                   timestamp_ms=timestamp_ms)
-        return sent.get(10).offset
+        offset = sent.get(10).offset
+        self.ends.setdefault(topic or self.topic, {})[number] = offset + 1
+        return offset
+
+    def end_of(self, number):
+        """The offset after the last picture that was written."""
+        return self.ends.get(self.topic, {}).get(number, 0)
 
     def picture(self, number, frame=0, *, epoch=1, **size):
         """A record as our producer writes it."""

@@ -227,6 +227,14 @@ def make_httpd(new_folder, build):
 
 
 @pytest.fixture
+def one_child(broker, make_httpd):
+    """Call it with a snippet for an httpd of one child: what it says is what all say."""
+    def make(snippet="", **options):
+        return make_httpd(broker, snippet=snippet, children=1, **options)
+    return make
+
+
+@pytest.fixture
 def feed(broker):
     """Writes records as a producer does, or as anybody else might."""
     with clients.Feed(broker.address, broker.topic) as one:

@@ -14,35 +14,7 @@ import requests
 
 import clients
 import stack
-
-
-def status(httpd, port=None):
-    """?json of the status page."""
-    url = f"http://127.0.0.1:{port or httpd.port}/kafkacam-status?json"
-    return requests.get(url, timeout=10).json()
-
-
-def row(httpd, number, port=None):
-    for one in status(httpd, port)["cameras"]:
-        if one["state"]["camera"] == number:
-            return one
-    return None
-
-
-def counter(httpd, name):
-    return status(httpd)["counters"][name]
-
-
-def lines_with(httpd, mark):
-    return [line for line in httpd.log_text().splitlines() if mark in line]
-
-
-@pytest.fixture
-def one_child(broker, make_httpd):
-    """Call it with a snippet for an httpd of one child: what it says is what all say."""
-    def make(snippet="", **options):
-        return make_httpd(broker, snippet=snippet, children=1, **options)
-    return make
+from clients import counter, lines_with, row, status
 
 
 # ---- Records ----
