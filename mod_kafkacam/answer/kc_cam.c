@@ -176,7 +176,7 @@ static int serve_picture(request_rec *r, const target_t *target)
     ap_set_content_length(r, (apr_off_t)frame->size);
     apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
     apr_table_setn(r->headers_out, "ETag", etag_of(r, frame));
-    apr_table_setn(r->headers_out, "X-KafkaCam-State", kc_state_word(state.word));
+    apr_table_setn(r->headers_out, "X-KafkaCam-State", kc_state_word(&state));
     apr_table_setn(r->headers_out, "X-Timestamp",
                    apr_psprintf(r->pool, "%" APR_TIME_T_FMT, frame->captured));
     ap_update_mtime(r, frame->captured);

@@ -158,8 +158,7 @@ static void put_row(request_rec *r, const row_t *row)
     const kc_state_t *state = &row->state;
 
     ap_rprintf(r, "<tr><td class=\"n\">%u</td><td>%s</td><td class=\"%s\">%s</td>", state->cam,
-               ap_escape_html(r->pool, state->name), kc_state_word(state->word),
-               kc_state_word(state->word));
+               ap_escape_html(r->pool, state->name), kc_state_word(state), kc_state_word(state));
     if (row->age_ms >= 0) {
         ap_rprintf(r, "<td class=\"n\">%.1f s</td>", (double)row->age_ms / 1000);
     }
@@ -227,7 +226,7 @@ static int send_auto(const report_t *report)
                    "camera_%u: %s fetched=%d age_ms=%" APR_INT64_T_FMT
                    " pictures=%" APR_UINT64_T_FMT " bytes=%" APR_UINT64_T_FMT
                    " broken=%" APR_UINT64_T_FMT " outdated=%" APR_UINT64_T_FMT "\n",
-                   row->state.cam, kc_state_word(row->state.word), row->fetched, row->age_ms,
+                   row->state.cam, kc_state_word(&row->state), row->fetched, row->age_ms,
                    row->counts.records[KC_COUNTERS_PICTURE], row->counts.bytes,
                    row->counts.records[KC_COUNTERS_BROKEN],
                    row->counts.records[KC_COUNTERS_OUTDATED]);

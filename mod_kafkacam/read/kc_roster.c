@@ -220,7 +220,7 @@ void kc_roster_record(kc_roster_t *roster, apr_uint32_t cam, const kc_status_rec
     camera = &roster->cameras[cam];
     if (record) {
         *copy = *record;
-        if (!camera->record || camera->record->state != record->state) {
+        if (!camera->record || camera->record->streaming != record->streaming) {
             camera->record_came = now;
         }
         camera->removed = 0;
@@ -357,7 +357,7 @@ static int is_live(const kc_roster_t *roster, const camera_t *camera, apr_time_t
         return 1;
     }
     /* The producer's word counts until the partition could have been seen to grow. */
-    return camera->record && camera->record->state == KC_WIRE_STREAMING &&
+    return camera->record && camera->record->streaming &&
            now - camera->record_came < roster->settle;
 }
 
@@ -396,16 +396,7 @@ static kc_state_word_t word_of(const camera_t *camera)
         return KC_STATE_LIVE;
     }
     if (camera->record) {
-        switch (camera->record->state) {
-        case KC_WIRE_CONNECTING:
-            return KC_STATE_CONNECTING;
-        case KC_WIRE_WAITING:
-            return KC_STATE_WAITING;
-        case KC_WIRE_FAILED:
-            return KC_STATE_FAILED;
-        default:
-            return KC_STATE_OFFLINE;
-        }
+        return camera->record->told[0] ? KC_STATE_TOLD : KC_STATE_OFFLINE;
     }
     return was_ever_seen(camera) ? KC_STATE_OFFLINE : KC_STATE_UNKNOWN;
 }
@@ -462,6 +453,9 @@ static void describe(const camera_t *camera, apr_uint32_t cam, kc_state_t *state
     else {
         apr_snprintf(state->name, sizeof(state->name), "Camera %u", cam);
     }
+    if (record) {
+        memcpy(state->told, record->told, sizeof(state->told));
+    }
     if (record && state->word != KC_STATE_LIVE) {
         memcpy(state->error, record->error, sizeof(state->error));
     }
@@ -476,10 +470,9 @@ static void update_live(const kc_roster_t *roster, camera_t *camera, apr_time_t 
         camera->live_since = 0;
     }
     else if (!camera->live_since) {
-        camera->live_since =
-            record && record->state == KC_WIRE_STREAMING && record->since && record->since < now
-                ? record->since
-                : now;
+        camera->live_since = record && record->streaming && record->since && record->since < now
+                                 ? record->since
+                                 : now;
     }
 }
 

@@ -1,23 +1,57 @@
 #include "kc_state.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <apr_strings.h>
 #include <jansson.h>
 
-static const char *const words[KC_STATES] = {
-    [KC_STATE_UNKNOWN] = "unknown", [KC_STATE_LIVE] = "live",
-    [KC_STATE_OFFLINE] = "offline", [KC_STATE_CONNECTING] = "connecting",
-    [KC_STATE_WAITING] = "waiting", [KC_STATE_FAILED] = "failed",
+/* Our own; a camera that is told to be in one of them is judged by its pictures. */
+static const char *const words[] = {
+    [KC_STATE_UNKNOWN] = "unknown",
+    [KC_STATE_LIVE] = "live",
+    [KC_STATE_OFFLINE] = "offline",
 };
 
-const char *kc_state_word(kc_state_word_t word)
+typedef enum {
+    TEXT,  /* with size, cleaned */
+    REAL,  /* double */
+    WHOLE, /* apr_uint32_t */
+    LARGE, /* apr_int64_t */
+    TIME   /* apr_time_t, milliseconds in the record */
+} kind_t;
+
+#define WRONG_TEXT(name)   "its \"" name "\" is no text"
+#define WRONG_NUMBER(name) "its \"" name "\" is no number, or out of range"
+#define TEXT_FIELD(name, member)                                                                   \
+    TEXT, AT(member), sizeof(((kc_status_record_t *)0)->member), name, WRONG_TEXT(name)
+#define NUMBER_FIELD(kind, name, member) kind, AT(member), 0, name, WRONG_NUMBER(name)
+#define AT(member)                       offsetof(kc_status_record_t, member)
+
+/* What is kept of a record, besides its state. Their ranges: kc_wire_status_field(). */
+static const struct kept {
+    kind_t kind;
+    size_t at;
+    size_t size;
+    const char *field;
+    const char *wrong;
+} kept[] = {
+    { TEXT_FIELD(KC_WIRE_STATUS_NAME, name) },
+    { TEXT_FIELD(KC_WIRE_STATUS_ERROR, error) },
+    { NUMBER_FIELD(TIME, KC_WIRE_STATUS_SINCE, since) },
+    { NUMBER_FIELD(REAL, KC_WIRE_STATUS_FPS, fps) },
+    { NUMBER_FIELD(WHOLE, KC_WIRE_STATUS_WIDTH, width) },
+    { NUMBER_FIELD(WHOLE, KC_WIRE_STATUS_HEIGHT, height) },
+    { NUMBER_FIELD(LARGE, KC_WIRE_STATUS_BYTES_PER_S, bytes_per_s) },
+};
+
+const char *kc_state_word(const kc_state_t *state)
 {
-    return words[word];
+    return state->word == KC_STATE_TOLD ? state->told : words[state->word];
 }
 
-/* At most size - 1 bytes of UTF-8 text, cut between characters. */
+/* At most size - 1 bytes of UTF-8 text, cut between characters, fit to be shown. */
 static void copy_text(char *copy, apr_size_t size, const char *text)
 {
     apr_size_t length = strlen(text);
@@ -30,72 +64,86 @@ static void copy_text(char *copy, apr_size_t size, const char *text)
     }
     memcpy(copy, text, length);
     copy[length] = '\0';
+    kc_wire_text_clean(copy);
 }
 
-/* These leave the field alone where the record does not say, and answer 0 where it says
- * nonsense. */
-static int take_text(const json_t *object, const char *field, char *text, apr_size_t size)
+static void set_number(void *place, kind_t kind, double number)
 {
-    const json_t *value = json_object_get(object, field);
+    switch (kind) {
+    case REAL:
+        *(double *)place = number;
+        break;
+    case WHOLE:
+        *(apr_uint32_t *)place = (apr_uint32_t)number;
+        break;
+    case TIME:
+        *(apr_time_t *)place = (apr_time_t)number * 1000;
+        break;
+    default:
+        *(apr_int64_t *)place = (apr_int64_t)number;
+    }
+}
 
-    if (json_is_string(value)) {
-        copy_text(text, size, json_string_value(value));
+/* Leaves the field alone where the record does not say; 0 where it says nonsense. */
+static int take_field(kc_status_record_t *record, const struct kept *field, const json_t *value)
+{
+    char *place = (char *)record + field->at;
+    double number;
+
+    if (!value || json_is_null(value)) {
         return 1;
     }
-    return !value || json_is_null(value);
-}
-
-static int take_number(const json_t *object, const char *field, double max, double *number)
-{
-    const json_t *value = json_object_get(object, field);
-    double said;
-
-    if (!json_is_number(value)) {
-        return !value || json_is_null(value);
+    if (field->kind == TEXT) {
+        if (json_is_string(value)) {
+            copy_text(place, field->size, json_string_value(value));
+        }
+        return json_is_string(value);
     }
-    said = json_number_value(value);
-    if (!(said >= 0 && said <= max)) {
+    number = json_number_value(value);
+    if (!json_is_number(value) || !(number >= 0) ||
+        number > kc_wire_status_field(field->field)->max) {
         return 0;
     }
-    *number = said;
+    set_number(place, field->kind, number);
     return 1;
 }
 
-static int take_state(const json_t *object, enum kc_wire_state *state)
+/* A word that we do not know is a newer producer's, and shown as it is. */
+static int take_state(kc_status_record_t *record, const char *word)
 {
-    const char *word = json_string_value(json_object_get(object, KC_WIRE_STATUS_STATE));
+    enum kc_wire_state state;
+    size_t i;
 
-    return word && kc_wire_state_parse(state, word) == 0;
+    if (!word || !kc_wire_state_is_word(word)) {
+        return 0;
+    }
+    record->streaming = kc_wire_state_parse(&state, word) == 0 && state == KC_WIRE_STREAMING;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!strcmp(word, words[i])) {
+            return 1;
+        }
+    }
+    if (!record->streaming) {
+        copy_text(record->told, sizeof(record->told), word);
+    }
+    return 1;
 }
 
 static const char *take_record(kc_status_record_t *record, const json_t *object)
 {
-    double since_ms = 0, width = 0, height = 0, bytes_per_s = 0;
+    size_t i;
 
     if (!json_is_object(object)) {
         return "it is no JSON object";
     }
-    if (!take_state(object, &record->state)) {
-        return "it has no \"" KC_WIRE_STATUS_STATE "\" that is known";
+    if (!take_state(record, json_string_value(json_object_get(object, KC_WIRE_STATUS_STATE)))) {
+        return "its \"" KC_WIRE_STATUS_STATE "\" is no word";
     }
-    if (!take_text(object, KC_WIRE_STATUS_NAME, record->name, sizeof(record->name))) {
-        return "its \"" KC_WIRE_STATUS_NAME "\" is no text";
+    for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (!take_field(record, &kept[i], json_object_get(object, kept[i].field))) {
+            return kept[i].wrong;
+        }
     }
-    if (!take_text(object, KC_WIRE_STATUS_ERROR, record->error, sizeof(record->error))) {
-        return "its \"" KC_WIRE_STATUS_ERROR "\" is no text";
-    }
-    /* 1e15 ms: the year 33658, far from where microseconds overflow. */
-    if (!take_number(object, KC_WIRE_STATUS_SINCE, 1e15, &since_ms) ||
-        !take_number(object, KC_WIRE_STATUS_FPS, 1e6, &record->fps) ||
-        !take_number(object, KC_WIRE_STATUS_WIDTH, 65535, &width) ||
-        !take_number(object, KC_WIRE_STATUS_HEIGHT, 65535, &height) ||
-        !take_number(object, KC_WIRE_STATUS_BYTES_PER_S, 1e15, &bytes_per_s)) {
-        return "one of its numbers is none, or out of range";
-    }
-    record->since = (apr_time_t)since_ms * 1000;
-    record->width = (apr_uint32_t)width;
-    record->height = (apr_uint32_t)height;
-    record->bytes_per_s = (apr_int64_t)bytes_per_s;
     return NULL;
 }
 
@@ -122,8 +170,8 @@ apr_status_t kc_state_record_parse(kc_status_record_t *record, const char *text,
 
 int kc_state_differs(const kc_state_t *one, const kc_state_t *other)
 {
-    return one->word != other->word || one->since != other->since || one->fps != other->fps ||
-           one->width != other->width || one->height != other->height ||
+    return strcmp(kc_state_word(one), kc_state_word(other)) || one->since != other->since ||
+           one->fps != other->fps || one->width != other->width || one->height != other->height ||
            one->bytes_per_s != other->bytes_per_s || strcmp(one->name, other->name) ||
            strcmp(one->error, other->error);
 }
@@ -134,7 +182,7 @@ static json_t *describe(const kc_state_t *state)
 
     json_object_set_new(object, "camera", json_integer(state->cam));
     json_object_set_new(object, "name", json_string(state->name));
-    json_object_set_new(object, "state", json_string(words[state->word]));
+    json_object_set_new(object, "state", json_string(kc_state_word(state)));
     json_object_set_new(object, "since",
                         state->since ? json_integer(apr_time_as_msec(state->since)) : json_null());
     json_object_set_new(object, "fps", json_real(round(state->fps * 100) / 100));

@@ -19,7 +19,8 @@
 /* A status record (docs/RECORD.md). A field is 0 or "" where the record did not say. */
 typedef struct {
     char name[KC_STATE_NAME_SIZE];
-    enum kc_wire_state state;
+    int streaming;
+    char told[KC_WIRE_STATE_SIZE]; /* any other state: a word, perhaps one of a newer producer */
     apr_time_t since;
     double fps;
     apr_uint32_t width;
@@ -37,29 +38,29 @@ apr_status_t kc_state_record_parse(kc_status_record_t *record, const char *text,
                                    const char **why);
 
 typedef enum {
-    KC_STATE_UNKNOWN,    /* nothing has ever been heard of it */
-    KC_STATE_LIVE,       /* a picture arrived within KafkaCamStaleAfter */
-    KC_STATE_OFFLINE,    /* there were pictures, now there are none */
-    KC_STATE_CONNECTING, /* these three: the producer's word */
-    KC_STATE_WAITING,
-    KC_STATE_FAILED,
+    KC_STATE_UNKNOWN, /* nothing has ever been heard of it */
+    KC_STATE_LIVE,    /* a picture arrived within KafkaCamStaleAfter */
+    KC_STATE_OFFLINE, /* there were pictures, now there are none */
+    KC_STATE_TOLD,    /* the producer's own word */
     KC_STATES
 } kc_state_word_t;
 
 typedef struct {
     apr_uint32_t cam;
     kc_state_word_t word;
+    char told[KC_WIRE_STATE_SIZE]; /* the producer's word, "": it streams */
     apr_time_t since;              /* 0: not known */
-    char name[KC_STATE_NAME_SIZE]; /* anything a person may type: escape it where it is shown */
+    char name
+        [KC_STATE_NAME_SIZE]; /* cleaned (kc_wire_text_clean), but escape it where it is shown */
     double fps;
     apr_uint32_t width;
     apr_uint32_t height;
     apr_int64_t bytes_per_s;
-    char error[KC_STATE_ERROR_SIZE]; /* anything as well */
+    char error[KC_STATE_ERROR_SIZE]; /* as name */
 } kc_state_t;
 
-/* "live", "offline", ... */
-const char *kc_state_word(kc_state_word_t word);
+/* "live", "offline", ..., or the word that was told. Lives as long as state. */
+const char *kc_state_word(const kc_state_t *state);
 
 /* Does anything differ that a viewer would see? */
 int kc_state_differs(const kc_state_t *one, const kc_state_t *other);

@@ -23,7 +23,8 @@ function words({ state, since, error }) {
   case 'failed': return `${error ? `${error}. ` : ''}Offline${at}`;
   case 'connecting': return `Connecting${at}`;
   case 'waiting': return `Waiting for a picture${at}`;
-  default: return 'No news of it yet';
+  case 'unknown': return 'No news of it yet';
+  default: return `${error ? `${error}. ` : ''}${state[0].toUpperCase()}${state.slice(1)}${at}`;   /* a newer producer's word */
   }
 }
 

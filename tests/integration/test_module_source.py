@@ -68,7 +68,7 @@ def test_odd_headers_do_no_harm(one_child, feed):
 def test_odd_status_records_do_no_harm(one_child, feed):
     httpd = one_child()
     feed.status(3, {"name": "Gate", "state": "failed", "error": "wrong password"})
-    for value in (b"", b"x", b"[]", b"{}", b'{"state":"asleep"}', b'{"state":"failed","name":7}',
+    for value in (b"", b"x", b"[]", b"{}", b'{"state":"asleep\\r\\n"}', b'{"state":"failed","name":7}',
                   b'{"state":"failed","fps":-1}', b"[" * 60000, b"\xff\xfe",
                   b'{"state":"failed","name":"' + b"n" * 70000 + b'"}'):
         feed.status(3, value)
@@ -76,7 +76,7 @@ def test_odd_status_records_do_no_harm(one_child, feed):
         feed.record(0, b'{"state":"failed"}', key, topic="video.status")
     feed.status(4, {"name": "\U0001f4f7 \u202e </script>\"'&<b>" + 300 * "x", "state": "waiting"})
     state = clients.wait_for_state(httpd, 4, "waiting")
-    assert state["name"].startswith("\U0001f4f7 \u202e </script>\"'&<b>xxx")
+    assert state["name"].startswith("\U0001f4f7 ? </script>\"'&<b>xxx")     # no text backwards
     assert len(state["name"].encode()) < 128
     state = clients.state(httpd, 3)
     assert (state["name"], state["state"], state["error"]) == ("Gate", "failed", "wrong password")
@@ -84,6 +84,16 @@ def test_odd_status_records_do_no_harm(one_child, feed):
     assert len(lines_with(httpd, "KC2021")) == 1
     page = clients.get(httpd, "/kafkacam-status").text
     assert "<b>xxx" not in page and "&lt;b&gt;xxx" in page
+
+
+def test_a_state_of_a_newer_producer_is_shown_as_it_is(one_child, feed):
+    httpd = one_child()
+    feed.status(3, {"name": "Gate", "state": "key-frames_2", "error": "as you like"})
+    state = clients.wait_for_state(httpd, 3, "key-frames_2")
+    assert state["error"] == "as you like"
+    assert "key-frames_2" in clients.get(httpd, "/kafkacam-status").text
+    feed.status(3, {"name": "Gate", "state": "live"})       # not the producer's to say
+    clients.wait_for_state(httpd, 3, "offline")
 
 
 # ---- Demand ----

@@ -59,8 +59,11 @@ static kc_roster_verdict_t play(apr_uint32_t cam, apr_uint64_t epoch_ms, apr_tim
 
 static void say(apr_uint32_t cam, enum kc_wire_state state, const char *name)
 {
-    kc_status_record_t record = { .state = state, .since = START - 100 * S, .fps = 5 };
+    kc_status_record_t record = { .streaming = state == KC_WIRE_STREAMING,
+                                  .since = START - 100 * S,
+                                  .fps = 5 };
 
+    strcpy(record.told, record.streaming ? "" : kc_wire_state_format(state));
     strcpy(record.name, name);
     kc_roster_record(roster, cam, &record, now);
 }
@@ -102,7 +105,8 @@ static void a_camera_is_known_by_its_record_or_by_its_pictures(void **state)
     assert_true(kc_roster_knows(roster, 1));
     say(5, KC_WIRE_CONNECTING, "");
     assert_true(kc_roster_knows(roster, 5));
-    assert_int_equal(state_of(5).word, KC_STATE_CONNECTING);
+    assert_int_equal(state_of(5).word, KC_STATE_TOLD);
+    assert_string_equal(state_of(5).told, "connecting");
     assert_string_equal(state_of(5).name, "Camera 5");
     assert_int_equal(state_of(6).word, KC_STATE_UNKNOWN);
 }

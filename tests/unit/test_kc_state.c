@@ -26,7 +26,8 @@ static void a_record_is_read_and_unknown_fields_are_passed_over(void **state)
                            "\"host\":\"a\",\"cpu\":{\"deep\":[1]},\"error\":\"\"}"),
                      APR_SUCCESS);
     assert_string_equal(record.name, "Gate");
-    assert_int_equal(record.state, KC_WIRE_STREAMING);
+    assert_true(record.streaming);
+    assert_string_equal(record.told, "");
     assert_true(record.since == 1700000000123000);
     assert_true(record.fps > 4.96 && record.fps < 4.98);
     assert_int_equal(record.width, 640);
@@ -52,8 +53,11 @@ static void nonsense_is_refused_and_changes_nothing(void **state)
         "[]",
         "7",
         "{}",
-        "{\"state\":\"asleep\"}",
+        "{\"state\":\"\"}",
+        "{\"state\":\"Asleep at last\"}",
+        "{\"state\":\"a\\r\\nX: y\"}",
         "{\"state\":1}",
+        "{\"state\":null}",
         "{\"state\":\"failed\",\"name\":7}",
         "{\"state\":\"failed\",\"error\":[]}",
         "{\"state\":\"failed\",\"fps\":-1}",
@@ -74,6 +78,64 @@ static void nonsense_is_refused_and_changes_nothing(void **state)
         assert_int_equal(parse(&record, wrong[i]), APR_EINVAL);
         assert_int_equal(record.width, 0x07070707);
     }
+}
+
+static void a_state_of_a_newer_producer_is_told_as_it_is(void **state)
+{
+    static const struct {
+        const char *word;
+        int streaming;
+        const char *told;
+    } cases[] = {
+        { "connecting", 0, "connecting" },
+        { "failed", 0, "failed" },
+        { "streaming", 1, "" },
+        { "asleep", 0, "asleep" },
+        { "live", 0, "" }, /* that is ours to say */
+        { "offline", 0, "" },
+        { "unknown", 0, "" },
+    };
+    kc_status_record_t record;
+    char text[64];
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sprintf(text, "{\"state\":\"%s\"}", cases[i].word);
+        assert_int_equal(parse(&record, text), APR_SUCCESS);
+        assert_int_equal(record.streaming, cases[i].streaming);
+        assert_string_equal(record.told, cases[i].told);
+    }
+}
+
+static void a_field_that_is_wrong_is_named(void **state)
+{
+    static const char *const cases[][2] = {
+        { "{\"state\":\"failed\",\"w\":-1}", "its \"w\" is no number, or out of range" },
+        { "{\"state\":\"failed\",\"bytes_per_s\":\"9\"}",
+          "its \"bytes_per_s\" is no number, or out of range" },
+        { "{\"state\":\"failed\",\"error\":9}", "its \"error\" is no text" },
+        { "{\"state\":9}", "its \"state\" is no word" },
+    };
+    kc_status_record_t record;
+    const char *why;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(kc_state_record_parse(&record, cases[i][0], strlen(cases[i][0]), &why),
+                         APR_EINVAL);
+        assert_string_equal(why, cases[i][1]);
+    }
+}
+
+static void names_and_reasons_are_fit_to_be_shown(void **state)
+{
+    kc_status_record_t record;
+
+    assert_int_equal(parse(&record, "{\"state\":\"failed\",\"name\":\"gate\\u202egpj\\u001b[2J\","
+                                    "\"error\":\"no\\nroute\"}"),
+                     APR_SUCCESS);
+    assert_string_equal(record.name, "gate?gpj?[2J");
+    assert_string_equal(record.error, "no route");
 }
 
 static void a_long_record_is_refused(void **state)
@@ -180,6 +242,9 @@ int main(void)
         cmocka_unit_test(a_record_is_read_and_unknown_fields_are_passed_over),
         cmocka_unit_test(what_a_record_leaves_out_is_empty),
         cmocka_unit_test(nonsense_is_refused_and_changes_nothing),
+        cmocka_unit_test(a_state_of_a_newer_producer_is_told_as_it_is),
+        cmocka_unit_test(a_field_that_is_wrong_is_named),
+        cmocka_unit_test(names_and_reasons_are_fit_to_be_shown),
         cmocka_unit_test(a_long_record_is_refused),
         cmocka_unit_test(a_long_name_is_cut_between_characters),
         cmocka_unit_test(the_json_is_the_camera_object),
