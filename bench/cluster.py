@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Three Apache Kafkas under live cameras and viewers, one of which dies: for how long does each picture stand
-still, is a stream cut, is an old picture shown after a newer one?
+"""Three Apache Kafkas under live cameras and viewers, one of which dies: for how long does each picture
+stand still, is a stream cut, is an old picture shown after a newer one?
 
     scripts/bench cluster [--cameras 16] [--viewers 100] [--fps 5] [--how kill,stop] [--rounds 2]
 
-kill: kill -9; its clients are told by the kernel. stop: SIGSTOP; nobody is told, as when a cable is pulled. Each
-time the node that leads most partitions; afterwards it is started again (or goes on) and must have caught up
-before the next round. The first viewer of each camera is measured, the others are load."""
+kill: kill -9; its clients are told by the kernel. stop: SIGSTOP; nobody is told, as when a cable is
+pulled. Each time the node that leads most partitions; afterwards it is started again (or goes on) and
+must have caught up before the next round. The first viewer of each camera is measured, the others are
+load."""
 
 import argparse
 import collections
@@ -80,8 +81,8 @@ def one_death(chain, viewers, how):
         gaps[leaders[viewer.number] == victim].append(viewer.gap(begin - 1, end))
     for led, found in gaps.items():
         if found:
-            print(f"{how} of node {victim}: {len(found):3} cameras {'it led' if led else 'of others':9}"
-                  f"  longest gap {max(found):5.1f} s, median {statistics.median(found):5.1f} s", flush=True)
+            print(f"{how} of node {victim}: {len(found):3} cameras {'it led' if led else 'of others':9}  longest"
+                  f" gap {max(found):5.1f} s, median {statistics.median(found):5.1f} s", flush=True)
     if how == "kill":
         node.start()
     else:
@@ -98,12 +99,13 @@ def measure(chain, options):
             one_death(chain, viewers, how)
     over.set()
     everybody = viewers + load
-    print(f"{len(everybody)} viewers: cut {sum(one.cuts for one in everybody)} times, an older picture after a "
-          f"newer one {sum(one.backwards for one in everybody)} times")
+    print(f"{len(everybody)} viewers: cut {sum(one.cuts for one in everybody)} times, an older picture "
+          f"after a newer one {sum(one.backwards for one in everybody)} times")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cameras", type=int, default=16)
     parser.add_argument("--viewers", type=int, default=100)
     parser.add_argument("--fps", type=float, default=5)
