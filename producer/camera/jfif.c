@@ -173,12 +173,10 @@ static uint8_t *put_table(uint8_t *out, uint8_t id, const uint8_t *table, size_t
     return out + size;
 }
 
-size_t jfif_insert_tables(uint8_t *out, const struct jfif *jfif, const uint8_t *data)
+size_t jfif_put_tables(uint8_t *out)
 {
     uint8_t *to = out;
 
-    memcpy(to, data, jfif->tables_at);
-    to += jfif->tables_at;
     *to++ = 0xFF;
     *to++ = MARKER_DHT;
     *to++ = (JFIF_TABLES_SIZE - 2) >> 8;
@@ -187,6 +185,15 @@ size_t jfif_insert_tables(uint8_t *out, const struct jfif *jfif, const uint8_t *
     to = put_table(to, 0x10, ac_luma, sizeof(ac_luma));
     to = put_table(to, 0x01, dc_chroma, sizeof(dc_chroma));
     to = put_table(to, 0x11, ac_chroma, sizeof(ac_chroma));
-    memcpy(to, data + jfif->tables_at, jfif->size - jfif->tables_at);
-    return (size_t)(to - out) + jfif->size - jfif->tables_at;
+    return (size_t)(to - out);
+}
+
+size_t jfif_insert_tables(uint8_t *out, const struct jfif *jfif, const uint8_t *data)
+{
+    size_t at = jfif->tables_at;
+
+    memcpy(out, data, at);
+    at += jfif_put_tables(out + at);
+    memcpy(out + at, data + jfif->tables_at, jfif->size - jfif->tables_at);
+    return at + jfif->size - jfif->tables_at;
 }

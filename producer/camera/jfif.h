@@ -19,6 +19,10 @@ struct jfif {
 /* 0: a complete JPEG that every browser shows, from its start to its end marker. -1: anything else. */
 int jfif_check(struct jfif *jfif, const uint8_t *data, size_t size);
 
+/* Write the segment with the standard Huffman tables to out (JFIF_TABLES_SIZE bytes). Returns its
+ * size. */
+size_t jfif_put_tables(uint8_t *out);
+
 /* Copy a checked JPEG to out (jfif->size + JFIF_TABLES_SIZE bytes) with the standard Huffman tables
  * put in. Returns its size there. */
 size_t jfif_insert_tables(uint8_t *out, const struct jfif *jfif, const uint8_t *data);
