@@ -1,13 +1,14 @@
-/* Splits a wall stream (docs/WALL.md) into its parts. Strict and bounded: what does not look as
- * agreed throws, and the caller starts over with a fresh connection. */
+/* Splits a wall stream (docs/WALL.md) into its parts. Strict and bounded: where a part begins and ends
+ * must be as agreed, or it throws, and the caller starts over with a fresh connection. What a part
+ * says of itself costs that part alone. */
 const HEAD_MAX = 2048;
 const BODY_MAX = 16 << 20;
 const CR = 13, LF = 10;
 
+/* null: no number, or above max. */
 function number(text, max) {
   const value = /^\d{1,16}$/.test(text ?? '') ? Number(text) : NaN;
-  if (!(value <= max)) throw new Error(`the stream says "${text}" where a number belongs`);
-  return value;
+  return value <= max ? value : null;
 }
 
 function parseHead(text) {
@@ -20,12 +21,12 @@ function parseHead(text) {
     fields[line.slice(0, colon).toLowerCase()] = line.slice(colon + 2);
   }
   const part = { type: fields['content-type'], size: number(fields['content-length'], BODY_MAX) };
+  if (part.size === null) throw new Error('the stream has a part without a length');
   if (part.type === 'image/jpeg') {
     part.cam = number(fields['x-camera'], 99999);
     part.us = number(fields['x-timestamp'], Number.MAX_SAFE_INTEGER);
-  } else if (part.type !== 'application/json') {
-    throw new Error('the stream has a part of an unknown type');
   }
+  part.good = part.type === 'application/json' || (part.type === 'image/jpeg' && part.cam !== null && part.us !== null);
   return part;
 }
 
@@ -35,7 +36,7 @@ export class Parts {
   #filled = 0;      /* of the head, or of the body once part is set */
   #part = null;
 
-  /* take(part): {type, cam, us, body}; body is the receiver's. */
+  /* take(part): {type, cam, us, body}; body is the receiver's. Parts that make no sense are passed over. */
   constructor(take) { this.#take = take; }
 
   push(chunk) {
@@ -69,7 +70,7 @@ export class Parts {
       part.body = body.subarray(0, part.size);
       this.#part = null;
       this.#filled = 0;
-      this.#take(part);
+      if (part.good) this.#take(part);
     }
     return at + piece.length;
   }

@@ -32,6 +32,7 @@ export class Tile {
   aspect = 16 / 9;
   shown = null;                 /* the newest picture's {us, at} */
   told = false;                 /* the stream has told its state */
+  missed = false;               /* the last list was without it */
   #pending = null;              /* {bitmap, us} for the next paint: the latest wins */
   #painted = 0;                 /* since the last tick */
   #fps = 0;
@@ -49,6 +50,7 @@ export class Tile {
     const caption = make('span', 'caption', this.face);
     make('i', 'dot', caption);
     this.nameText = make('span', 'name', caption);
+    this.nameText.dir = this.note.dir = 'auto';     /* a name turns nothing around but itself */
     this.facts = make('span', 'facts', caption);
     this.update(camera);
   }

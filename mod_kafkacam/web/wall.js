@@ -4,6 +4,8 @@ import { arrange } from './layout.js';
 import { Tile } from './tile.js';
 
 const LIST_MS = 10000;            /* how often cameras may come and go */
+const AGAIN_MS = 2000;            /* looked at again where a list was not all, or not yet */
+const UNTOLD_MS = 15000;          /* a stream that has not told a camera's state by then does not know it */
 const SMALL_PX = 480;             /* tiles up to here are content with the small layer */
 const LEAST_PX = 112;             /* narrower tiles are scrolled to instead */
 
@@ -24,6 +26,8 @@ let opened = null;                /* the open stream's URL and cameras, as text 
 let ahead = 0;                    /* the server's clock against ours, ms */
 let tag = null, news = null;      /* of the list: its ETag, its last content */
 let polling = 0, retry = 0;
+let streaming = 0;                /* since when the stream is open, 0: it is not */
+let untoldMs = UNTOLD_MS;
 
 /* The address bar: what is there can be bookmarked. */
 
@@ -142,6 +146,7 @@ worker.onmessage = ({ data: it }) => {
     if (tile) tile.told = true;
     later(describe);
   } else if (it.open) {
+    streaming = performance.now();
     if (it.ahead !== null) ahead = it.ahead;
     lost(null);
   } else if ('lost' in it) {
@@ -152,7 +157,18 @@ worker.onmessage = ({ data: it }) => {
 /* Whatever process of the server answers for the list may know less than the one with the stream,
  * which watches the cameras: while the stream tells a camera's state, the list does not count. */
 function untold() {
+  streaming = 0;
   for (const tile of tiles.values()) tile.told = false;
+}
+
+/* The process that answers for the stream may not have known a camera yet when it was opened, and a
+ * stream keeps its cameras: another one is opened, more and more rarely if that does not help. */
+function streamAnew() {
+  const shown = large === null ? [...tiles.values()] : [tiles.get(large)];
+  if (!streaming || performance.now() - streaming < untoldMs || shown.every(tile => !tile || tile.told)) return;
+  untoldMs = Math.min(untoldMs * 2, 600000);
+  opened = null;
+  stream();
 }
 
 worker.onerror = () => trouble('This browser cannot show the wall');
@@ -222,6 +238,7 @@ const EMPTY = {
   forbidden: ['You may not see any camera', 'There are cameras, but none that you may look at. Sign in with another name, or ask the administrator.'],
   kafka: ['Kafka is away', 'The server cannot reach Kafka, so it does not know its cameras. This page goes on by itself when it can.'],
   selection: ['None of these cameras is here', 'They do not exist, or you may not see them.'],
+  starting: ['One moment', 'The server has just begun and asks Kafka which cameras there are. This page goes on by itself.'],
   away: ['The server does not answer', 'This page goes on by itself when it does.'],
   refused: ['You may not see this', 'Sign in with another name, or ask the administrator.'],
 };
@@ -241,6 +258,7 @@ function showEmpty(reason) {
 async function poll() {
   clearTimeout(polling);
   if (document.visibilityState === 'hidden') return;
+  let next = LIST_MS;
   try {
     const answer = await fetch(list, { cache: 'no-store', headers: tag ? { 'If-None-Match': tag } : {}, signal: AbortSignal.timeout(LIST_MS) });
     if (answer.status === 200) {
@@ -253,30 +271,47 @@ async function poll() {
     } else if (answer.status === 404) {
       tag = null;
       known({ cameras: [], reason: 'selection', page: data.page });
+    } else if (answer.status === 503) {
+      showEmpty('starting');
+      next = AGAIN_MS;
     } else if (answer.status !== 304) {
       throw new Error(`the server says ${answer.status}`);
     }
   } catch {
     showEmpty('away');
   }
-  polling = setTimeout(poll, LIST_MS * (0.9 + 0.2 * Math.random()));
+  if ([...tiles.values()].some(tile => tile.missed)) {
+    tag = null;                                   /* the same list again is the second word */
+    next = AGAIN_MS;
+  }
+  streamAnew();
+  polling = setTimeout(poll, next * (0.9 + 0.2 * Math.random()));
+}
+
+/* A camera goes when two lists in a row are without it: one may come from a process of the server that
+ * has just begun and does not know all. What may not be seen any more goes at once. */
+function leave(what) {
+  const wanted = new Set(what.cameras.map(c => c.camera));
+  const atOnce = what.reason === 'refused' || what.reason === 'forbidden';
+  for (const [cam, tile] of tiles) {
+    if (!wanted.has(cam) && (tile.missed || atOnce)) {
+      tile.remove();
+      tiles.delete(cam);
+      fresh.delete(tile);
+      changed.delete(tile);
+    } else {
+      tile.missed = !wanted.has(cam);
+    }
+  }
 }
 
 function known(what) {
   news = what;
   renew();
-  const wanted = new Set(what.cameras.map(c => c.camera));
-  for (const [cam, tile] of tiles) {
-    if (!wanted.has(cam)) {
-      tile.remove();
-      tiles.delete(cam);
-      fresh.delete(tile);
-      changed.delete(tile);
-    }
-  }
+  leave(what);
   for (const camera of what.cameras) {
     const old = tiles.get(camera.camera) ?? new Tile(camera);
-    tiles.delete(camera.camera);
+    if (!tiles.delete(camera.camera)) untoldMs = UNTOLD_MS;
     tiles.set(camera.camera, old);                /* the map keeps the list's order */
     if (old.update(old.told ? { ...old.state, small: camera.small } : camera)) changed.add(old);
   }
@@ -333,6 +368,7 @@ async function choose() {
     box.value = camera.camera;
     box.checked = tiles.has(camera.camera);
     name.textContent = name.title = camera.name;
+    name.dir = 'auto';
     label.append(box, name);
     item.append(label);
     return item;

@@ -6,6 +6,7 @@
 import { Parts, jpegSize } from './parts.js';
 
 const SILENCE_MS = 25000;         /* the server says something every 10 s at least */
+const GOOD_MS = 10000;            /* a line that held so long was a good one: the next is tried at once */
 const PIXELS_MAX = 64e6;          /* a small file may claim to be a huge picture */
 const DECODERS = 4;               /* at once */
 
@@ -60,10 +61,13 @@ function take(part) {
     const slot = slotOf(part.cam);
     slot.next = part;
     offer(slot);
-  } else {
-    const state = JSON.parse(new TextDecoder().decode(part.body));
-    if ('camera' in state) postMessage({ state });
+    return;
   }
+  let state = null;
+  try {
+    state = JSON.parse(new TextDecoder().decode(part.body));
+  } catch { /* costs this part, not the line */ }
+  if (Number.isInteger(state?.camera)) postMessage({ state });
 }
 
 /* Why a stream did not open: status is httpd's answer. */
@@ -84,7 +88,7 @@ async function read(url, mine) {
     if (!/^multipart\/mixed/.test(answer.headers.get('Content-Type'))) throw new Error('this is no stream');
     const now = Number(answer.headers.get('X-Server-Time')) / 1000;
     postMessage({ open: true, ahead: now ? now - (asked + Date.now()) / 2 : null });
-    const parts = new Parts(part => { tries = 0; take(part); });
+    const parts = new Parts(take);
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -100,12 +104,13 @@ async function read(url, mine) {
 }
 
 async function keep(url) {
-  const mine = line = new AbortController();
+  const mine = line = new AbortController(), begun = performance.now();
   forget();
   try {
     await read(url, mine);
   } catch (error) {
     if (line !== mine) return;                    /* closed on purpose, or another one is open */
+    if (performance.now() - begun > GOOD_MS) tries = 0;
     const wait = Math.max(1000 * (error.after || 0), (0.5 + Math.random()) * Math.min(1000 * 2 ** tries, 15000));
     tries++;
     postMessage({ lost: error.message, status: error.status ?? 0, wait });

@@ -204,9 +204,6 @@ BROKEN = {
     "no length": b"--frame\r\nContent-Type: image/jpeg\r\nX-Camera: 1\r\nX-Timestamp: 1\r\n\r\n",
     "a huge length": b"--frame\r\nContent-Type: image/jpeg\r\nX-Camera: 1\r\nX-Timestamp: 1\r\nContent-Length: 99999999999\r\n\r\n",
     "a wrong length": b"--frame\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{}\r\n",
-    "no camera": b"--frame\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1\r\nContent-Length: 0\r\n\r\n\r\n",
-    "a wrong type": b"--frame\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi\r\n",
-    "no JSON": b"--frame\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n}{\r\n",
     "an endless header": b"--frame\r\n" + b"X: y\r\n" * 1000,
     "nothing": b"",
 }
@@ -226,6 +223,91 @@ def test_a_malformed_stream_is_opened_anew(browser, fake, kind):
     live(browser, 4)
     assert len(fake.streams) == 2
     assert browser.text("#trouble") == ""
+
+
+SENSELESS = {
+    "no camera": b"--frame\r\nContent-Type: image/jpeg\r\nX-Timestamp: 1\r\nContent-Length: 0\r\n\r\n\r\n",
+    "a camera of 6 digits": part(picture(1, 0), cam=100000, us=1),
+    "no time": b"--frame\r\nContent-Type: image/jpeg\r\nX-Camera: 1\r\nContent-Length: 0\r\n\r\n\r\n",
+    "a time of 17 digits": part(picture(1, 0), cam=1, us=10**16),
+    "a time above 2^63": part(picture(1, 0), cam=1, us=2**63),
+    "a time below 0": part(picture(1, 0), cam=1, us=-1),
+    "another type": part(b"<b>hi</b>", "text/html"),
+    "no JSON": part(b"}{", "application/json"),
+    "JSON of another kind": part(b"null", "application/json") + part(b"[3]", "application/json"),
+    "a state of no camera": part(b'{"camera":"1","state":"failed"}', "application/json"),
+}
+
+
+@pytest.mark.parametrize("kind", SENSELESS)
+def test_a_part_that_makes_no_sense_costs_no_connection(browser, fake, kind):
+    def stream(write, selection):
+        for count in range(1, 1000):
+            write(SENSELESS[kind])
+            for number in range(1, 5):
+                write(part(picture(number, count), cam=number, us=time.time_ns() // 1000))
+            time.sleep(0.1)
+
+    fake.stream = stream
+    browser.open(fake.url + "/cameras")
+    wait_for(lambda: all((browser.marks().get(f"Camera {n}") or [0, 0])[1] > 10 for n in range(1, 5)))
+    assert len(fake.streams) == 1
+    assert [tile["state"] for tile in browser.tiles()] == ["live"] * 4
+
+
+def test_a_line_that_breaks_again_and_again_is_tried_more_and_more_rarely(browser, fake):
+    def stream(write, selection):
+        write(part(picture(1, 1), cam=1, us=time.time_ns() // 1000))
+        write(b"hello there, this is no stream\r\n\r\n")
+
+    fake.stream = stream
+    browser.open(fake.url + "/cameras")
+    wait_for(lambda: len(fake.streams) >= 3, 30)
+    begin, count = time.monotonic(), len(fake.streams)
+    wait_for(lambda: len(fake.streams) > count, 40)
+    assert time.monotonic() - begin > 1.5       # 0.5 to 1.5 times 4 s, not of 1 s
+
+
+def test_one_list_without_a_camera_removes_no_tile(browser, fake):
+    """As a process of the server that has just begun might answer."""
+    browser.open(fake.url + "/cameras")
+    live(browser, 4)
+    everybody, fake.cameras = fake.cameras, []
+    count = len(fake.lists)
+    wait_for(lambda: len(fake.lists) == count + 1, 25)
+    fake.cameras = everybody
+    wait_for(lambda: len(fake.lists) >= count + 3, 40)
+    assert len(browser.tiles()) == 4
+    assert len(fake.streams) == 1
+
+
+def test_a_server_that_does_not_know_its_cameras_yet_is_waited_for(browser, fake):
+    browser.expected.append("503")
+    browser.open(fake.url + "/cameras")
+    live(browser, 4)
+    fake.list_status = 503
+    count = len(fake.lists)
+    wait_for(lambda: len(fake.lists) > count + 1, 30, "asked again soon")
+    live(browser, 4)
+    browser.open(fake.url + "/cameras")
+    wait_for(lambda: browser.text("#empty-title") == "One moment")
+    fake.list_status = 200
+    live(browser, 4)
+
+
+@pytest.mark.deadline(120)
+def test_a_stream_that_does_not_know_a_camera_is_opened_anew(browser, fake):
+    good = fake.stream
+
+    def stream(write, selection):
+        return good(write, "1-3" if len(fake.streams) == 1 else selection)
+
+    fake.stream = stream
+    browser.open(fake.url + "/cameras")
+    live(browser, 3)
+    wait_for(lambda: len(fake.streams) == 2, 60, "the second stream")
+    live(browser, 4)
+    wait_for(lambda: fake.open == 1, what="one stream again")
 
 
 def test_a_broken_picture_harms_nobody(browser, fake):
