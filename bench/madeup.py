@@ -162,6 +162,8 @@ def restart_under_viewers(httpd, groups=TIMED, deadline_s=20):
                     build=httpd.build) for path, count in groups]
     for run in runs:
         run.wait_begin()
+    stack.wait_for(lambda: httpd.counters()["viewers"] == sum(count for _, count in groups),
+                   deadline_s, "not all viewers are served")
     begun = time.monotonic()
     httpd.graceful()
     stack.wait_for(lambda: not os.path.exists(f"/proc/{old}"), deadline_s, "the old child stays")
