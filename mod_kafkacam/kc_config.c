@@ -40,12 +40,10 @@ typedef struct {
     }
 
 static const range_t time_ranges[] = {
-    TIME(idle, 0, 86400, 30),
-    TIME(stale_after, 1, 86400, 10),
-    TIME(stall_timeout, 1, 3600, 30),
-    TIME(recheck, 0, 86400, 60),
+    TIME(idle, 0, 86400, 30),    TIME(stale_after, 1, 86400, 10), TIME(stall_timeout, 1, 3600, 30),
+    TIME(recheck, 0, 86400, 60), TIME(heartbeat, 1, 60, 10),
 };
-enum { IDLE, STALE_AFTER, STALL_TIMEOUT, RECHECK, TIMES };
+enum { IDLE, STALE_AFTER, STALL_TIMEOUT, RECHECK, HEARTBEAT, TIMES };
 
 static const range_t number_ranges[] = {
     NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0), NUMBER(max_viewers, 1, 1000000, 10000, 1),
@@ -287,6 +285,8 @@ const command_rec kc_config_commands[] = {
           "how often an open stream's permission is asked again, default 60s, 0 for never"),
     RANGE("KafkaCamMaxCameras", set_number, number_ranges[MAX_CAMERAS],
           "camera numbers are below this, default 1000"),
+    RANGE("KafkaCamHeartbeat", set_time, time_ranges[HEARTBEAT],
+          "an open stream says something at least this often, default 10s"),
     RANGE("KafkaCamMaxViewers", set_number, number_ranges[MAX_VIEWERS],
           "open streams of the whole server, default 10000"),
     RANGE(

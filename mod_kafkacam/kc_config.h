@@ -37,8 +37,9 @@ typedef struct {
     apr_interval_time_t stale_after;   /* no picture for so long: offline */
     apr_interval_time_t stall_timeout; /* a client that reads nothing for so long is cut */
     apr_interval_time_t
-        recheck;     /* how often an open stream's permission is asked again, 0: never */
-    int max_cameras; /* camera numbers are below it */
+        recheck; /* how often an open stream's permission is asked again, 0: never */
+    apr_interval_time_t heartbeat; /* an open stream says something at least this often */
+    int max_cameras;               /* camera numbers are below it */
 
     /* For the whole server: the same in every vhost. */
     int max_viewers;            /* open streams in all children together */

@@ -181,7 +181,7 @@ int kc_blocking_send(kc_viewer_t *viewer)
         socket = viewer->r->connection->master ? NULL : ap_get_conn_socket(viewer->r->connection);
         if (socket) {
             apr_socket_timeout_set(socket, viewer->config->stall_timeout);
-            kc_viewer_keep_queue_short(socket);
+            kc_viewer_prepare_socket(viewer, socket);
         }
         send_all(viewer, &meeting);
     }

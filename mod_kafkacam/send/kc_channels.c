@@ -76,8 +76,7 @@ static board_t *find_board(kc_channels_t *channels, kc_hub_t *hub)
     if (!board) {
         board = apr_pcalloc(channels->pool, sizeof(*board));
         board->hub = hub;
-        board->channels =
-            apr_pcalloc(channels->pool, kc_hub_cams(hub) * sizeof(kc_channel_t *));
+        board->channels = apr_pcalloc(channels->pool, kc_hub_cams(hub) * sizeof(kc_channel_t *));
         board->next = channels->boards;
         channels->boards = board;
     }

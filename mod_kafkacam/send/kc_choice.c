@@ -169,6 +169,18 @@ kc_frame_t *kc_choice_next(kc_choice_t *choice, apr_time_t now)
     return frame;
 }
 
+kc_frame_t *kc_choice_again(kc_choice_t *choice)
+{
+    seat_t *seat = &choice->seats[0];
+    kc_frame_t *frame = seat->dropped ? NULL : kc_hub_shown(choice->hub, seat->cam, 0);
+
+    if (frame) {
+        seat->picture = frame->number;
+        seat->nth = frame->kind == KC_FRAME_PICTURE ? frame->nth : seat->nth;
+    }
+    return frame;
+}
+
 apr_time_t kc_choice_due(const kc_choice_t *choice)
 {
     return choice->due;

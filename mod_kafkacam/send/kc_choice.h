@@ -32,6 +32,10 @@ int kc_choice_dropped(const kc_choice_t *choice, apr_size_t seat);
 /* The frame to send now, or NULL. You own one reference. */
 kc_frame_t *kc_choice_next(kc_choice_t *choice, apr_time_t now);
 
+/* Of a single camera's choice: what there is to look at now, sent before or not, its interval left
+ * aside; NULL: nothing. So that a stream is never silent for long. You own one reference. */
+kc_frame_t *kc_choice_again(kc_choice_t *choice);
+
 /* After kc_choice_next() said NULL: when a picture that the interval holds back may go, 0: none. */
 apr_time_t kc_choice_due(const kc_choice_t *choice);
 

@@ -80,7 +80,7 @@ void kc_line_open(kc_line_t *line, kc_viewer_t *viewer)
     }
     set_slice_max(line);
     apr_socket_timeout_set(line->socket, 0);
-    kc_viewer_keep_queue_short(line->socket);
+    kc_viewer_prepare_socket(viewer, line->socket);
 }
 
 /* The first of the connection's filters that does something to what passes it. */

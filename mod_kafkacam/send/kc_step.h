@@ -22,7 +22,7 @@ typedef enum {
     KC_STEP_SERVE, /* its turn */
     KC_STEP_ASK,   /* it goes to the asker; what else is due is due after that */
     KC_STEP_CUT,   /* it reads too little */
-    KC_STEP_END    /* the child stops, and it has the whole of what it was sent, or no time is left */
+    KC_STEP_END /* the child stops, and it has the whole of what it was sent, or no time is left */
 } kc_step_t;
 
 /* last: when the child stops, by when all must be over; 0: it does not stop. *wake is after now, or

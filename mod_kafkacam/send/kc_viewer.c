@@ -13,9 +13,6 @@
 #include "kc_http1.h"
 #include "kc_timers.h"
 
-/* A wall whose page hears nothing for so long cannot tell a quiet camera from a dead line. */
-#define HEARTBEAT apr_time_from_sec(10)
-
 /* Bytes the kernel takes that it has not sent. A viewer at half the stream's rate sees pictures
  * 0.15 s old with it, and 4 s and growing without. */
 #define NOTSENT_LOWAT 16384
@@ -72,7 +69,7 @@ static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
     viewer->choice =
         kc_choice_create(spec->hub, spec->cams, spec->cam_count, spec->form == KC_VIEWER_WALL,
                          spec->interval, r->connection->pool);
-    viewer->moved = viewer->checked = kc_timers_now();
+    viewer->moved = viewer->said = viewer->checked = kc_timers_now();
     if (spec->form == KC_VIEWER_MJPEG) {
         kc_mjpeg_open_plain(&viewer->part);
     }
@@ -133,28 +130,23 @@ int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
     return rc;
 }
 
-void kc_viewer_keep_queue_short(apr_socket_t *socket)
+void kc_viewer_prepare_socket(const kc_viewer_t *viewer, apr_socket_t *socket)
 {
     int lowat = NOTSENT_LOWAT;
+    /* Later than the sender's own deadline: that one has a word for the log. */
+    unsigned int patience_ms = (unsigned int)apr_time_as_msec(viewer->config->stall_timeout) * 2;
     apr_os_sock_t fd;
 
     if (apr_os_sock_get(&fd, socket) == APR_SUCCESS) {
-        /* Not every family has it: without, pictures get older on a slow line, that is all. */
+        /* Not every family has these: without, pictures get older on a slow line, and a client
+         * whose machine is gone is noticed when TCP gives up. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
     }
 }
 
-int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
+static void begin_part(kc_viewer_t *viewer, kc_frame_t *frame)
 {
-    kc_frame_t *frame = kc_choice_next(viewer->choice, now);
-
-    if (!frame) {
-        if (viewer->form != KC_VIEWER_WALL || now - viewer->moved < HEARTBEAT) {
-            return 0;
-        }
-        kc_mjpeg_heartbeat(&viewer->part);
-        return 1;
-    }
     switch (viewer->form) {
     case KC_VIEWER_MJPEG:
         kc_mjpeg_plain(&viewer->part, frame);
@@ -166,6 +158,46 @@ int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
         kc_mjpeg_wall(&viewer->part, frame);
         break;
     }
+}
+
+static apr_time_t heartbeat_due(const kc_viewer_t *viewer)
+{
+    return viewer->said + viewer->config->heartbeat;
+}
+
+/* A line that is silent for long is cut by whatever has a read time-out, and a client that left
+ * without a word, or does not read, is found out only by what it does not take. */
+static int next_heartbeat(kc_viewer_t *viewer)
+{
+    kc_frame_t *frame;
+
+    if (viewer->form == KC_VIEWER_WALL) {
+        kc_mjpeg_heartbeat(&viewer->part);
+        return 1;
+    }
+    frame = kc_choice_again(viewer->choice);
+    if (frame) {
+        begin_part(viewer, frame);
+    }
+    return frame != NULL;
+}
+
+int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
+{
+    kc_frame_t *frame = kc_choice_next(viewer->choice, now);
+
+    if (frame) {
+        begin_part(viewer, frame);
+    }
+    else if (now < heartbeat_due(viewer)) {
+        return 0;
+    }
+    else {
+        viewer->said = now;
+        if (!next_heartbeat(viewer)) {
+            return 0;
+        }
+    }
     viewer->moved = now; /* the deadline of a part runs from its beginning */
     return 1;
 }
@@ -174,10 +206,7 @@ apr_time_t kc_viewer_due(const kc_viewer_t *viewer)
 {
     apr_time_t due = kc_choice_due(viewer->choice);
 
-    if (viewer->form == KC_VIEWER_WALL && (!due || viewer->moved + HEARTBEAT < due)) {
-        due = viewer->moved + HEARTBEAT;
-    }
-    return due;
+    return due && due < heartbeat_due(viewer) ? due : heartbeat_due(viewer);
 }
 
 static void count_part(kc_viewer_t *viewer)
@@ -197,7 +226,7 @@ static void count_part(kc_viewer_t *viewer)
 void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now)
 {
     viewer->part.sent += size;
-    viewer->moved = now;
+    viewer->moved = viewer->said = now;
     kc_counters_add(KC_COUNTER_BYTES_SENT, (apr_int64_t)size);
     if (kc_mjpeg_left(&viewer->part) == 0) {
         count_part(viewer);

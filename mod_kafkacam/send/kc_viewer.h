@@ -48,6 +48,7 @@ typedef struct {
     void *sender;         /* the sender's own, NULL: none took it yet */
     kc_mjpeg_part_t part; /* on its way; empty between two frames */
     apr_time_t moved;     /* when the line last took something, or the stream began */
+    apr_time_t said;      /* when the stream last said something, or found nothing to say */
     apr_time_t checked;   /* when may_see was last asked */
     apr_uint64_t frames;  /* pictures that are out completely */
     apr_uint64_t skipped; /* of the choice's count, what the counters know already */
@@ -60,8 +61,9 @@ void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *bloc
 
 /* Times here are kc_timers_now()'s. */
 
-/* What the kernel queues for a slow client gets old there. */
-void kc_viewer_keep_queue_short(apr_socket_t *socket);
+/* What the kernel queues for a slow client gets old there, and one that left without a word is to be
+ * noticed. */
+void kc_viewer_prepare_socket(const kc_viewer_t *viewer, apr_socket_t *socket);
 
 /* Make the next part, if there is one to send now: 1 or 0. The last one must be out. */
 int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now);

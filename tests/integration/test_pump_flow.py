@@ -113,11 +113,21 @@ def test_a_wall_on_a_slow_line_starves_no_camera(make_feed):
     assert max(seen.values()) <= min(seen.values()) * 1.5 + 2
 
 
-def test_a_silent_wall_has_a_heartbeat(make_feed):
-    httpd = make_feed(fps=0)
-    with clients.Stream(httpd, "/wall", timeout=15) as wall:
-        headers, body = wall.part()
-    assert (headers["content-type"], body) == ("application/json", b"{}")
+@pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
+def test_a_camera_that_is_silent_shows_its_newest_picture_again_and_again(make_feed, mpm):
+    httpd = make_feed(cams=1, fps=0.001, mpm=mpm, snippet="KafkaCamHeartbeat 1\n")
+    for path in ("/cam/1", "/cam/1?meta=1", "/cam/1?fps=0.001"):
+        with clients.Stream(httpd, path) as stream:
+            assert len({stream.jpeg() for _ in range(4)}) == 1
+
+
+@pytest.mark.parametrize("mpm", ["event", "worker"])
+def test_a_silent_wall_has_a_heartbeat(make_feed, mpm):
+    httpd = make_feed(fps=0, mpm=mpm, snippet="KafkaCamHeartbeat 1\n")
+    with clients.Stream(httpd, "/wall") as wall:
+        for _ in range(3):
+            headers, body = wall.part()
+            assert (headers["content-type"], body) == ("application/json", b"{}")
 
 
 def refused(httpd, path="/cam/1", **options):

@@ -194,6 +194,15 @@ def test_a_client_that_reads_nothing_is_cut(make_feed):
     assert (result["closed"], result["wrong"]) == (1, 0)
 
 
+def test_a_client_that_wants_little_and_reads_nothing_is_cut_as_well(make_feed):
+    httpd = make_feed(fps=5, size=400000, snippet="KafkaCamStallTimeout 2\nKafkaCamHeartbeat 1\n")
+    run = madeup.Viewers(httpd.port, "/cam/%d?fps=0.001", build=httpd.build,
+                         options=["-n", 5, "-Z", 2, "-c", 4, "-s", 10])
+    stack.wait_for(lambda: httpd.counters()["viewers_stalled"] == 2, 30, "they were not cut")
+    result = run.result()
+    assert (result["closed"], result["open"], result["wrong"]) == (2, 3, 0)
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_who_may_not_see_a_camera_any_more_stops_seeing_it(make_feed, folder, tls):
     folder.chmod(0o755)

@@ -122,6 +122,31 @@ static void the_interval_thins_a_camera_out_and_keeps_its_rhythm(void **state)
     assert_int_equal(kc_choice_skipped(choice), 0);
 }
 
+static void what_there_is_can_be_had_again_whatever_the_interval(void **state)
+{
+    kc_choice_t *choice = kc_choice_create(hub, cams, 1, 0, 1000000, pool);
+    kc_frame_t *frame;
+
+    assert_null(kc_choice_again(choice));
+    news(choice, 0, KC_FRAME_PICTURE, 'a');
+    assert_string_equal(drain(choice, 1), "1a");
+    frame = kc_choice_again(choice);
+    assert_int_equal(frame->data[0], 'a');
+    kc_frame_unref(frame);
+    news(choice, 0, KC_FRAME_PICTURE, 'b');
+    assert_string_equal(drain(choice, 100), "");
+    frame = kc_choice_again(choice);
+    assert_int_equal(frame->data[0], 'b');
+    kc_frame_unref(frame);
+    assert_string_equal(drain(choice, 1000002), ""); /* it was sent already */
+    publish(KC_FRAME_NOTICE, 1, 'n');
+    frame = kc_choice_again(choice);
+    assert_int_equal(frame->data[0], 'n');
+    kc_frame_unref(frame);
+    kc_choice_drop(choice, 0);
+    assert_null(kc_choice_again(choice));
+}
+
 static void a_dropped_camera_is_never_sent_again(void **state)
 {
     kc_choice_t *choice = kc_choice_create(hub, cams, 3, 1, 0, pool);
@@ -146,6 +171,8 @@ int main(void)
                                         make_hub, end_hub),
         cmocka_unit_test_setup_teardown(no_camera_starves_on_a_slow_line, make_hub, end_hub),
         cmocka_unit_test_setup_teardown(the_interval_thins_a_camera_out_and_keeps_its_rhythm,
+                                        make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(what_there_is_can_be_had_again_whatever_the_interval,
                                         make_hub, end_hub),
         cmocka_unit_test_setup_teardown(a_dropped_camera_is_never_sent_again, make_hub, end_hub),
     };
