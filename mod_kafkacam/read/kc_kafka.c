@@ -6,6 +6,7 @@
 #include <apr_thread_mutex.h>
 #include <http_log.h>
 #include <librdkafka/rdkafka.h>
+#include "kc_thread.h"
 
 /* The same words of librdkafka are logged again after this. */
 #define REPEAT_AFTER apr_time_from_sec(60)
@@ -29,6 +30,7 @@ struct kc_kafka_topic_t {
 
 struct kc_kafka_queue_t {
     rd_kafka_queue_t *queue;
+    kc_thread_t thread; /* that takes */
 };
 
 /* ---- Errors ---- */
@@ -374,6 +376,7 @@ static void hand_over(rd_kafka_message_t *message, void *handler)
 
 void kc_kafka_take(kc_kafka_queue_t *queue, int wait_ms, kc_kafka_handler_fn *handler)
 {
+    kc_thread_own(&queue->thread);
     rd_kafka_consume_callback_queue(queue->queue, wait_ms, hand_over, &handler);
 }
 

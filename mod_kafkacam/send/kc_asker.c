@@ -30,6 +30,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
         }
         apr_thread_mutex_unlock(asker->lock);
         may = kc_viewer_recheck(viewer, kc_timers_now());
+        kc_choice_pass(viewer->choice);
         apr_thread_mutex_lock(asker->lock);
         asker->viewer = NULL;
         apr_thread_mutex_unlock(asker->lock);
@@ -64,6 +65,7 @@ int kc_asker_ask(kc_asker_t *asker, kc_viewer_t *viewer)
     apr_thread_mutex_lock(asker->lock);
     free = !asker->viewer;
     if (free) {
+        kc_choice_pass(viewer->choice);
         asker->viewer = viewer;
         apr_thread_cond_signal(asker->work);
     }

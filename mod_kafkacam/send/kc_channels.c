@@ -2,6 +2,7 @@
 
 #include <apr_atomic.h>
 #include <apr_thread_mutex.h>
+#include "kc_thread.h"
 
 /* A camera. Never freed: there are as many as camera numbers were ever watched. */
 struct kc_channel_t {
@@ -26,6 +27,7 @@ struct kc_channels_t {
     kc_channels_wake_fn *wake;
     void *baton;
     board_t *boards; /* the pump's thread's own */
+    kc_thread_t thread;
 
     apr_thread_mutex_t *lock; /* guards what is below */
     kc_channel_t *told;       /* those with news, the first that had some first */
@@ -106,6 +108,7 @@ void kc_channels_enter(kc_channels_t *channels, kc_seat_t *seat, kc_hub_t *hub, 
     kc_channel_t *channel = find_channel(channels, hub, cam);
     int first = APR_RING_EMPTY(&channel->seats, kc_seat_t, link);
 
+    kc_thread_own(&channels->thread);
     seat->channel = channel;
     APR_RING_INSERT_TAIL(&channel->seats, seat, kc_seat_t, link);
     if (first) {
@@ -117,6 +120,7 @@ void kc_channels_leave(kc_seat_t *seat)
 {
     kc_channel_t *channel = seat->channel;
 
+    kc_thread_own(&channel->channels->thread);
     APR_RING_REMOVE(seat, link);
     if (APR_RING_EMPTY(&channel->seats, kc_seat_t, link)) {
         kc_hub_unwatch(channel->hub, channel->cam, &channel->watch);
@@ -127,6 +131,7 @@ void kc_channels_deliver(kc_channels_t *channels, kc_channels_news_fn *news)
 {
     kc_channel_t *told;
 
+    kc_thread_own(&channels->thread);
     apr_thread_mutex_lock(channels->lock);
     told = channels->told;
     channels->told = NULL;

@@ -1,5 +1,7 @@
 #include "kc_choice.h"
 
+#include "kc_thread.h"
+
 #define NEWS_STATE   1
 #define NEWS_PICTURE 2
 
@@ -14,6 +16,7 @@ typedef struct {
 } seat_t;
 
 struct kc_choice_t {
+    kc_thread_t thread;
     kc_hub_t *hub;
     int wall;
     apr_interval_time_t interval;
@@ -60,8 +63,14 @@ static void set_news(kc_choice_t *choice, seat_t *seat, unsigned char news)
     seat->news = news;
 }
 
+void kc_choice_pass(kc_choice_t *choice)
+{
+    kc_thread_pass(&choice->thread);
+}
+
 void kc_choice_tell(kc_choice_t *choice, apr_size_t seat)
 {
+    kc_thread_own(&choice->thread);
     if (!choice->seats[seat].dropped) {
         set_news(choice, &choice->seats[seat],
                  choice->wall ? NEWS_STATE | NEWS_PICTURE : NEWS_PICTURE);
@@ -70,6 +79,7 @@ void kc_choice_tell(kc_choice_t *choice, apr_size_t seat)
 
 void kc_choice_drop(kc_choice_t *choice, apr_size_t seat)
 {
+    kc_thread_own(&choice->thread);
     choice->seats[seat].dropped = 1;
     set_news(choice, &choice->seats[seat], 0);
 }
@@ -159,6 +169,7 @@ kc_frame_t *kc_choice_next(kc_choice_t *choice, apr_time_t now)
 {
     kc_frame_t *frame = NULL;
 
+    kc_thread_own(&choice->thread);
     choice->due = 0;
     if (choice->news && choice->wall) {
         frame = next_state(choice);

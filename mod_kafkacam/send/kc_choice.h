@@ -4,7 +4,7 @@
  * Of several cameras each has its turn, however many frames the others make, so that on a slow line
  * all of them slow down and none starves. States go before pictures.
  *
- * One thread at a time. Knows neither httpd nor Kafka. */
+ * One thread, the one that calls first until kc_choice_pass(). Knows neither httpd nor Kafka. */
 #ifndef KC_CHOICE_H
 #define KC_CHOICE_H
 
@@ -21,6 +21,9 @@ kc_choice_t *kc_choice_create(kc_hub_t *hub, const apr_uint32_t *cams, apr_size_
 
 apr_size_t kc_choice_count(const kc_choice_t *choice);
 apr_uint32_t kc_choice_cam(const kc_choice_t *choice, apr_size_t seat);
+
+/* The calling thread is done with it: whichever calls next has it from then on. */
+void kc_choice_pass(kc_choice_t *choice);
 
 /* The camera of that seat has something new, perhaps. Without being told nobody looks. */
 void kc_choice_tell(kc_choice_t *choice, apr_size_t seat);

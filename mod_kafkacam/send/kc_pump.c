@@ -567,6 +567,7 @@ static void hand_over(conn_rec *c, request_rec *r)
     stream = viewer->sender;
     pump = stream->pump;
     kc_grave_note(&stream->worker, c);
+    kc_choice_pass(viewer->choice);
     apr_atomic_inc32(&pump->load);
     apr_thread_mutex_lock(pump->lock);
     APR_RING_INSERT_TAIL(&pump->inbox, stream, stream_t, link);

@@ -56,6 +56,7 @@ static void move(kc_timers_t *timers, kc_timer_t *timer, apr_size_t place)
 
 void kc_timers_set(kc_timers_t *timers, kc_timer_t *timer, apr_time_t due)
 {
+    kc_thread_own(&timers->thread);
     timer->due = due;
     if (timer->place) {
         move(timers, timer, timer->place);
@@ -76,6 +77,7 @@ void kc_timers_unset(kc_timers_t *timers, kc_timer_t *timer)
     apr_size_t place = timer->place;
     kc_timer_t *last;
 
+    kc_thread_own(&timers->thread);
     if (!place) {
         return;
     }
@@ -95,6 +97,7 @@ kc_timer_t *kc_timers_due(kc_timers_t *timers, apr_time_t now)
 {
     kc_timer_t *timer;
 
+    kc_thread_own(&timers->thread);
     if (!timers->count || timers->heap[0]->due > now) {
         return NULL;
     }

@@ -1,10 +1,11 @@
 /* Who wants to be woken when: a heap of times, for the one thread that sleeps. Knows neither httpd
- * nor Kafka; one thread. */
+ * nor Kafka; one thread, the first that calls. */
 #ifndef KC_TIMERS_H
 #define KC_TIMERS_H
 
 #include <apr.h>
 #include <apr_time.h>
+#include "kc_thread.h"
 
 /* Microseconds on a clock that nobody sets: for what is waited for, not for what is shown. */
 apr_time_t kc_timers_now(void);
@@ -21,6 +22,7 @@ typedef struct {
     kc_timer_t **heap;
     apr_size_t count;
     apr_size_t size;
+    kc_thread_t thread;
 } kc_timers_t;
 
 /* Wake timer at due, instead of what was set before. Its memory stays where it is till it is due or
