@@ -1,11 +1,14 @@
-"""The images, on a machine without a container engine: their RUN lines are run here, their files
-exist, the compose file is one. Left unproven is only what an engine itself does."""
+"""The images, on a machine without a container engine: their RUN lines are run here, in what .dockerignore
+leaves of a tree that was built in; their files exist, the compose file is one. Left unproven is only what
+an engine itself does. And the tarball, which is made of the same tree."""
 
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
+import tarfile
 
 import pytest
 import yaml
@@ -47,20 +50,91 @@ def test_every_package_of_an_image_is_installed_here(dockerfile):
         assert done.stdout == ""
 
 
+def tracked():
+    """What belongs to the tree, as paths in it."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=stack.SOURCE, capture_output=True, text=True,
+                          check=True)
+    return {name for name in done.stdout.split("\0") if name and (stack.SOURCE / name).is_file()}
+
+
+def copy(names, source, target):
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / name, target / name, follow_symlinks=False)
+
+
+def command(words, folder):
+    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, f"{words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+
+@pytest.fixture(scope="module")
+def used(new_folder):
+    """This tree after a day's work: built in, with a secret for compose."""
+    tree = new_folder() / "tree"
+    copy(tracked(), stack.SOURCE, tree)
+    command(["./autogen.sh"], tree)
+    command(["./configure", "--enable-demo"], tree)
+    command(["make", "-C", "wire"], tree)
+    (tree / "docker" / "secrets").mkdir()
+    (tree / "docker" / "secrets" / "database_password").write_text("word\n")
+    return tree
+
+
+def ignored(path, patterns):
+    """As Docker reads .dockerignore: a path goes when a pattern fits it or a folder above it."""
+    parts = path.split("/")
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return any(pattern.fullmatch(name) for pattern in patterns for name in above)
+
+
+def dockerignore():
+    lines = (stack.SOURCE / ".dockerignore").read_text().splitlines()
+    for line in lines:
+        assert not re.search(r"^[!/]|[?\[\\]", line), f"a pattern that this test does not know: {line}"
+    # "**/" is any number of folders, "*" does not pass a slash.
+    return [re.compile(re.escape(line).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*"))
+            for line in lines if line and not line.startswith("#")]
+
+
+def files(tree):
+    return {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow_sanitized
+def test_the_context_of_an_image_is_what_git_holds_and_no_secret(used):
+    patterns = dockerignore()
+    context = {name for name in files(used) if not ignored(name, patterns)}
+    assert context == tracked()
+
+
+@pytest.mark.slow_sanitized
+def test_the_tarball_is_what_git_holds_and_what_autogen_makes(used):
+    command(["make", "dist"], used)
+    (tarball,) = used.glob("kafkacam-*.tar.gz")
+    with tarfile.open(tarball) as opened:
+        packed = {member.name.split("/", 1)[1] for member in opened if member.isfile()}
+    made = re.compile(r"aclocal\.m4|config\.h\.in|configure|(build-aux|m4)/[^/]*|(.*/)?Makefile\.in")
+    assert {name for name in packed - tracked() if not made.fullmatch(name)} == set()
+    assert tracked() - packed == {".gitignore"}
+
+
 @pytest.mark.deadline(600)
 @pytest.mark.slow_sanitized
 @pytest.mark.parametrize("name, made", [
     ("httpd", ["usr/lib/apache2/modules/mod_kafkacam.so"]),
     ("producer", ["usr/sbin/kafkacam-producer", "usr/libexec/kafkacam/kafkacam-camera"])])
-def test_the_run_lines_of_an_image_do_their_work(folder, name, made):
-    """With /build and /image in a folder of the test."""
+def test_the_run_lines_of_an_image_do_their_work_in_a_used_tree(folder, used, name, made):
+    """With /src, /build and /image in a folder of the test."""
+    patterns = dockerignore()
+    copy([path for path in files(used) if not ignored(path, patterns)], used, folder / "src")
     for words in runs(DOCKER / f"Dockerfile.{name}"):
         if words[:2] == ["scripts/packages", "install"]:
             continue
         assert words[0] in ("scripts/build", "make"), f"not a command that is tested: {words}"
         words = [re.sub(r"(^|=)/(build|image)$", rf"\1{folder}/\2", word) for word in words]
-        done = subprocess.run(words, cwd=stack.SOURCE, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        command(words, folder / "src")
     for path in made:
         assert (folder / "image" / path).is_file(), path
 
