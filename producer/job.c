@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,59 +12,41 @@
 
 #define PACKET_MAX 200000
 
-/* Both kinds of packet are one table each: what a field is called, where it is, what it may be. */
-enum kind { TEXT, TEXT_OR_NULL, CHARS, U32, U64, SIZE, REAL, INT };
-
-struct field {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    double max; /* of numbers (the least is 0), bytes of CHARS */
-};
-
 #define NUMBER_MAX 9e15 /* exact in a double and in JSON readers that know nothing else */
 
-static const struct field job_fields[] = {
-    { "cam", U32, offsetof(struct job, cam), KC_WIRE_CAM_MAX },
-    { "name", TEXT, offsetof(struct job, name), 0 },
-    { "url", TEXT, offsetof(struct job, url), 0 },
-    { "transport", INT, offsetof(struct job, transport), JOB_AUTO },
-    { "fps", REAL, offsetof(struct job, fps), 1000 },
-    { "width", U32, offsetof(struct job, width), 65535 },
-    { "quality", U32, offsetof(struct job, quality), 100 },
-    { "small_width", U32, offsetof(struct job, small_width), 65535 },
-    { "small_fps", REAL, offsetof(struct job, small_fps), 1000 },
-    { "timeout_ms", U32, offsetof(struct job, timeout_ms), UINT32_MAX },
-    { "report_interval_ms", U32, offsetof(struct job, report_interval_ms), UINT32_MAX },
-    { "epoch_ms", U64, offsetof(struct job, epoch_ms), NUMBER_MAX },
-    { "max_frame_bytes", SIZE, offsetof(struct job, max_frame_bytes), UINT32_MAX },
-    { "tls_verify", INT, offsetof(struct job, tls_verify), 1 },
-    { "tls_ca", TEXT_OR_NULL, offsetof(struct job, tls_ca), 0 },
-    { "topic", TEXT, offsetof(struct job, topic), 0 },
-    { "small_topic", TEXT_OR_NULL, offsetof(struct job, small_topic), 0 },
-    { "log_level", INT, offsetof(struct job, log_level), LOG_LEVEL_TRACE },
-    { NULL, 0, 0, 0 },
+/* Both kinds of packet are tables of values; a job has those of settings.c as well. The first
+ * REQUIRED of each must be there. Times have "_ms" behind their name. */
+#define JOB(field)      offsetof(struct job, field)
+#define REPORT(field)   offsetof(struct job_report, field)
+#define JOB_REQUIRED    5
+#define REPORT_REQUIRED 2
+
+static const struct value job_fields[] = {
+    { "cam", VALUE_COUNT, JOB(cam), 0, KC_WIRE_CAM_MAX },
+    { "name", VALUE_TEXT, JOB(name), 0, PACKET_MAX },
+    { "url", VALUE_TEXT, JOB(url), 0, PACKET_MAX },
+    { "epoch_ms", VALUE_SIZE, JOB(epoch_ms), 0, NUMBER_MAX },
+    { "topic", VALUE_TEXT, JOB(topic), 0, PACKET_MAX },
+    { "small_topic", VALUE_TEXT, JOB(small_topic), 0, PACKET_MAX },
+    { "report_interval", VALUE_TIME, JOB(report_interval_ms), 0, UINT32_MAX },
+    { "log_level", VALUE_CHOICE, JOB(log_level), 0, LOG_LEVEL_TRACE },
+    { .name = NULL },
 };
 
-static const struct field report_fields[] = {
-    { "state", INT, offsetof(struct job_report, state), KC_WIRE_STATES - 1 },
-    { "why", CHARS, offsetof(struct job_report, why), sizeof(((struct job_report *)0)->why) },
-    { "fps_in", REAL, offsetof(struct job_report, fps_in), NUMBER_MAX },
-    { "fps_out", REAL, offsetof(struct job_report, fps_out), NUMBER_MAX },
-    { "width", U32, offsetof(struct job_report, width), 65535 },
-    { "height", U32, offsetof(struct job_report, height), 65535 },
-    { "bytes_per_s", U64, offsetof(struct job_report, bytes_per_s), NUMBER_MAX },
-    { "frames", U64, offsetof(struct job_report, frames), NUMBER_MAX },
-    { "dropped", U64, offsetof(struct job_report, dropped), NUMBER_MAX },
-    { "decode_ms", REAL, offsetof(struct job_report, decode_ms), NUMBER_MAX },
-    { "encode_ms", REAL, offsetof(struct job_report, encode_ms), NUMBER_MAX },
-    { NULL, 0, 0, 0 },
+static const struct value report_fields[] = {
+    { "state", VALUE_CHOICE, REPORT(state), 0, KC_WIRE_STATES - 1 },
+    { "why", VALUE_CHARS, REPORT(why), 0, sizeof(((struct job_report *)0)->why) - 1 },
+    { "fps_in", VALUE_REAL, REPORT(fps_in), 0, NUMBER_MAX },
+    { "fps_out", VALUE_REAL, REPORT(fps_out), 0, NUMBER_MAX },
+    { "width", VALUE_COUNT, REPORT(width), 0, 65535 },
+    { "height", VALUE_COUNT, REPORT(height), 0, 65535 },
+    { "bytes_per_s", VALUE_SIZE, REPORT(bytes_per_s), 0, NUMBER_MAX },
+    { "frames", VALUE_SIZE, REPORT(frames), 0, NUMBER_MAX },
+    { "dropped", VALUE_SIZE, REPORT(dropped), 0, NUMBER_MAX },
+    { "decode_ms", VALUE_REAL, REPORT(decode_ms), 0, NUMBER_MAX },
+    { "encode_ms", VALUE_REAL, REPORT(encode_ms), 0, NUMBER_MAX },
+    { .name = NULL },
 };
-
-/* Enums are packed as int. */
-_Static_assert(sizeof(enum job_transport) == sizeof(int) && sizeof(enum log_level) == sizeof(int) &&
-                   sizeof(enum kc_wire_state) == sizeof(int),
-               "enums have the size of int");
 
 /* text as JSON; bytes that are no UTF-8, from a table in another encoding or a camera's own words,
  * become '?' so that one of them does not cost the whole packet. */
@@ -84,107 +67,99 @@ static json_t *text_value(const char *text)
     return value;
 }
 
-static json_t *pack_field(const struct field *field, const char *base)
+static json_t *pack_value(const struct value *value, const void *base)
 {
-    const void *at = base + field->offset;
-    char *const *text = at;
+    const void *at = (const char *)base + value->offset;
+    const char *text;
 
-    switch (field->kind) {
-    case TEXT:
-    case TEXT_OR_NULL:
-        return *text ? text_value(*text) : json_null();
-    case CHARS:
+    switch (value->kind) {
+    case VALUE_CHARS:
         return text_value(at);
-    case U32:
+    case VALUE_COUNT:
+    case VALUE_TIME:
         return json_integer(*(const uint32_t *)at);
-    case U64:
+    case VALUE_SIZE:
+    case VALUE_AGE:
         return json_integer((json_int_t) * (const uint64_t *)at);
-    case SIZE:
-        return json_integer((json_int_t) * (const size_t *)at);
-    case INT:
+    case VALUE_CHOICE:
         return json_integer(*(const int *)at);
-    case REAL:
+    case VALUE_REAL:
         /* Neither NaN nor infinity can be said in JSON. */
         return json_real(isfinite(*(const double *)at) ? *(const double *)at : 0);
+    default:
+        text = *(char *const *)at;
+        return text ? text_value(text) : json_null();
     }
-    return NULL;
 }
 
-static json_t *pack(const struct field *fields, const void *base)
+static const char *key_of(char key[64], const struct value *value)
 {
-    json_t *object = json_object();
-
-    for (; fields->name; fields++) {
-        json_object_set_new(object, fields->name, pack_field(fields, base));
-    }
-    return object;
+    snprintf(key, 64, "%s%s", value->name, value->kind == VALUE_TIME ? "_ms" : "");
+    return key;
 }
 
-static int unpack_text(const struct field *field, void *at, const json_t *value)
+static void pack(json_t *object, const struct value *values, const void *base)
 {
-    char **text = at;
+    char key[64];
 
-    if (json_is_null(value) && field->kind == TEXT_OR_NULL) {
-        return 0;
+    for (; values->name; values++) {
+        json_object_set_new(object, key_of(key, values), pack_value(values, base));
     }
+}
+
+static int unpack_text(const struct value *value, void *at, const json_t *json)
+{
+    const char *text = json_string_value(json);
+    size_t length = json_string_length(json);
+
     /* jansson lets a \u0000 through; text that ends early would be another text. */
-    if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value)) {
-        return -1;
+    if (!text || strlen(text) != length || (double)length > value->max) {
+        return json_is_null(json) ? 0 : -1;
     }
-    if (field->kind == CHARS) {
-        size_t length = strlen(json_string_value(value));
-
-        if (length >= (size_t)field->max) {
-            return -1;
-        }
-        memcpy(at, json_string_value(value), length + 1);
-        return 0;
+    if (value->kind == VALUE_CHARS) {
+        memcpy(at, text, length + 1);
     }
-    *text = mem_text(json_string_value(value));
+    else {
+        *(char **)at = mem_text(text);
+    }
     return 0;
 }
 
-static int unpack_field(const struct field *field, char *base, const json_t *value)
+static int unpack_value(const struct value *value, void *base, const json_t *json)
 {
-    void *at = base + field->offset;
+    /* Of choices the table has the words; the last number is one less. */
+    double max = value->choices ? value_choices(value) - 1 : value->max;
+    void *at = (char *)base + value->offset;
     double number;
 
-    if (field->kind == TEXT || field->kind == TEXT_OR_NULL || field->kind == CHARS) {
-        return unpack_text(field, at, value);
+    if (value->kind == VALUE_TEXT || value->kind == VALUE_CHARS) {
+        return unpack_text(value, at, json);
     }
-    if (field->kind == REAL ? !json_is_number(value) : !json_is_integer(value)) {
+    number = json_number_value(json);
+    if ((value->kind == VALUE_REAL ? !json_is_number(json) : !json_is_integer(json)) ||
+        !(number >= 0 && number <= max)) {
         return -1;
     }
-    number = json_number_value(value);
-    if (!(number >= 0 && number <= field->max)) {
-        return -1;
-    }
-    switch (field->kind) {
-    case U32:
-        *(uint32_t *)at = (uint32_t)json_integer_value(value);
-        break;
-    case U64:
-        *(uint64_t *)at = (uint64_t)json_integer_value(value);
-        break;
-    case SIZE:
-        *(size_t *)at = (size_t)json_integer_value(value);
-        break;
-    case INT:
-        *(int *)at = (int)json_integer_value(value);
-        break;
-    default:
+    if (value->kind == VALUE_REAL) {
         *(double *)at = number;
-        break;
+    }
+    else if (value->kind == VALUE_SIZE || value->kind == VALUE_AGE) {
+        *(uint64_t *)at = (uint64_t)json_integer_value(json);
+    }
+    else {
+        *(uint32_t *)at = (uint32_t)json_integer_value(json);
     }
     return 0;
 }
 
-static int unpack(const struct field *fields, void *base, const json_t *object)
+static int unpack(const json_t *object, const struct value *values, int required, void *base)
 {
-    for (; fields->name; fields++) {
-        const json_t *value = json_object_get(object, fields->name);
+    char key[64];
 
-        if (!value || unpack_field(fields, base, value)) {
+    for (; values->name; values++, required--) {
+        const json_t *json = json_object_get(object, key_of(key, values));
+
+        if (json ? unpack_value(values, base, json) : required > 0) {
             return -1;
         }
     }
@@ -208,7 +183,7 @@ static json_t *pack_settings(const struct job *job)
 
 static int unpack_settings(struct job *job, const json_t *settings)
 {
-    static const struct field name = { "name", TEXT, 0, 0 };
+    static const struct value text = { "text", VALUE_TEXT, 0, 0, PACKET_MAX };
     size_t i;
 
     if (!json_is_array(settings)) {
@@ -219,8 +194,9 @@ static int unpack_settings(struct job *job, const json_t *settings)
         const json_t *pair = json_array_get(settings, i);
 
         job->kafka_count = i + 1;
-        if (unpack_text(&name, &job->kafka[i].name, json_array_get(pair, 0)) ||
-            unpack_text(&name, &job->kafka[i].value, json_array_get(pair, 1))) {
+        if (unpack_text(&text, &job->kafka[i].name, json_array_get(pair, 0)) ||
+            unpack_text(&text, &job->kafka[i].value, json_array_get(pair, 1)) ||
+            !job->kafka[i].name || !job->kafka[i].value) {
             return -1;
         }
     }
@@ -282,10 +258,25 @@ static json_t *receive_packet(int fd)
 
 int job_send(int fd, const struct job *job)
 {
-    json_t *object = pack(job_fields, job);
+    json_t *object = json_object();
 
+    pack(object, job_fields, job);
+    pack(object, settings_table, &job->settings);
     json_object_set_new(object, "kafka", pack_settings(job));
     return send_packet(fd, object, MSG_DONTWAIT);
+}
+
+static int unpack_job(struct job *job, const json_t *object)
+{
+    settings_preset(&job->settings);
+    job->report_interval_ms = JOB_REPORT_INTERVAL_MS;
+    job->log_level = LOG_LEVEL_INFO;
+    if (unpack(object, job_fields, JOB_REQUIRED, job) ||
+        unpack(object, settings_table, 0, &job->settings) ||
+        unpack_settings(job, json_object_get(object, "kafka"))) {
+        return -1;
+    }
+    return job->name && job->url && job->topic ? 0 : -1;
 }
 
 int job_receive(int fd, struct job *job, int timeout_ms)
@@ -307,8 +298,7 @@ int job_receive(int fd, struct job *job, int timeout_ms)
     if (!object) {
         return -1;
     }
-    rc = unpack(job_fields, job, object);
-    rc = rc ? rc : unpack_settings(job, json_object_get(object, "kafka"));
+    rc = unpack_job(job, object);
     json_decref(object);
     if (rc) {
         job_clear(job);
@@ -317,26 +307,17 @@ int job_receive(int fd, struct job *job, int timeout_ms)
     return rc;
 }
 
-static void wipe(char *text)
-{
-    if (text) {
-        explicit_bzero(text, strlen(text));
-        free(text);
-    }
-}
-
 void job_clear(struct job *job)
 {
     size_t i;
 
     free(job->name);
-    wipe(job->url);
-    free(job->tls_ca);
+    mem_wipe(job->url);
     free(job->topic);
     free(job->small_topic);
     for (i = 0; i < job->kafka_count; i++) {
         free(job->kafka[i].name);
-        wipe(job->kafka[i].value);
+        mem_wipe(job->kafka[i].value);
     }
     free(job->kafka);
     memset(job, 0, sizeof(*job));
@@ -344,7 +325,10 @@ void job_clear(struct job *job)
 
 int job_report_send(int fd, const struct job_report *report)
 {
-    return send_packet(fd, pack(report_fields, report), MSG_DONTWAIT);
+    json_t *object = json_object();
+
+    pack(object, report_fields, report);
+    return send_packet(fd, object, MSG_DONTWAIT);
 }
 
 int job_report_receive(int fd, struct job_report *report)
@@ -356,7 +340,7 @@ int job_report_receive(int fd, struct job_report *report)
     if (!object) {
         return -1;
     }
-    rc = unpack(report_fields, &fresh, object);
+    rc = unpack(object, report_fields, REPORT_REQUIRED, &fresh);
     json_decref(object);
     if (rc) {
         errno = EBADMSG;

@@ -1,7 +1,9 @@
 /* What the supervisor tells a camera's process to do (once, first thing), and what that process
  * says of itself from then on. Both travel over one SOCK_SEQPACKET socketpair that the camera finds
  * as descriptor JOB_FD, one JSON object a packet: never argv or the environment, a URL holds a
- * password. Both are well under a packet's 200 kB; a larger one is an error.
+ * password. Both are well under a packet's 200 kB; a larger one is an error. Between an upgrade's
+ * files and its restart the two are not of one version: what only one of them knows is optional,
+ * its default is settings.c's, or 0.
  *
  * The supervisor starts "kafkacam-camera [--syslog]" with the job waiting in JOB_FD, no other
  * descriptor above 2, stdin from /dev/null, and the few variables of process.c as environment.
@@ -14,32 +16,25 @@
 #include <stdint.h>
 #include "kc_wire.h"
 #include "log.h"
+#include "settings.h"
 
 #define JOB_FD 3
 
-enum job_transport { JOB_TCP, JOB_UDP, JOB_AUTO };
+#define JOB_REPORT_INTERVAL_MS 5000 /* of jobs that name none */
 
 struct job_setting {
     char *name;
     char *value;
+    int line; /* in producer.conf, 0: not from there */
 };
 
 struct job {
     uint32_t cam;
     char *name;
     char *url; /* rtsp:// or rtsps://, password and all */
-    enum job_transport transport;
-    double fps;           /* pictures a second at most, 0: all the camera sends */
-    uint32_t width;       /* pixels at most, 0: as the camera sends */
-    uint32_t quality;     /* JPEG, 1 to 100, 0: 80, and MJPEG as it is */
-    uint32_t small_width; /* of the second, small picture, 0: none */
-    double small_fps;
-    uint32_t timeout_ms; /* without a frame for this long: connect again */
+    struct camera_settings settings;
     uint32_t report_interval_ms;
     uint64_t epoch_ms; /* of this start, for the record header */
-    size_t max_frame_bytes;
-    int tls_verify;
-    char *tls_ca; /* file of certificates, NULL: the system's */
     char *topic;
     char *small_topic;
     struct job_setting *kafka; /* librdkafka properties, bootstrap.servers among them */

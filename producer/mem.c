@@ -42,6 +42,14 @@ char *mem_print(const char *format, ...)
     return checked(length < 0 ? NULL : text);
 }
 
+void mem_wipe(char *text)
+{
+    if (text) {
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+}
+
 uint64_t mem_hash(const char *text)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */

@@ -11,6 +11,8 @@ void *mem_resize(void *block, size_t count, size_t size); /* what is new in it i
 char *mem_text(const char *text);                         /* a copy, NULL of NULL */
 char *mem_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void mem_wipe(char *text); /* free() of what may be secret, NULL is fine */
+
 /* A number for a text, never 0: to remember what was said without keeping it. */
 uint64_t mem_hash(const char *text);
 

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "kc_wire.h"
 #include "mem.h"
+
+#define ESCAPES                                                                                    \
+    "in user and password write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #, %25 for %"
 
 int url_is_rtsps(const char *url)
 {
@@ -17,29 +21,36 @@ int url_is_rtsp(const char *url)
     return !strncasecmp(url, "rtsp://", 7) || url_is_rtsps(url);
 }
 
-/* Whether [text, end) is HOST or HOST:PORT. */
-static int is_host(const char *text, const char *end)
+/* NULL: [host, end) is HOST or HOST:PORT, else why it is none. */
+static const char *host_wrong(const char *host, const char *end)
 {
-    const char *p = text;
-    const char *digits;
+    const char *p = host;
 
     if (p < end && *p == '[') {
-        while (p < end && *p != ']') {
-            p++;
+        for (p++; p < end && (isalnum((unsigned char)*p) || strchr(":.%", *p)); p++) {
         }
-        p += p < end;
+        if (p == end || *p != ']' || p == host + 1) {
+            return "the IPv6 address in [] is none";
+        }
+        p++;
     }
     else {
-        while (p < end && (isalnum((unsigned char)*p) || strchr("-._", *p))) {
-            p++;
+        for (; p < end && (isalnum((unsigned char)*p) || strchr("-._", *p)); p++) {
+        }
+        if (p == host) {
+            return "there is no host in it; " ESCAPES;
         }
     }
-    if (p == text || p == end || *p != ':') {
-        return p > text && p == end;
+    if (p < end && *p == ':') {
+        uint64_t port = 0;
+
+        if (kc_wire_number_parse(&port, p + 1, (size_t)(end - p - 1), 65535) || port == 0) {
+            return "what follows the host is no port; " ESCAPES;
+        }
+        p = end;
     }
-    for (digits = ++p; p < end && isdigit((unsigned char)*p); p++) {
-    }
-    return p == end && p > digits && p - digits <= 5;
+    return p == end ? NULL
+                    : "there is a character in the host that does not belong there; " ESCAPES;
 }
 
 static const char *host_end(const char *host)
@@ -54,15 +65,47 @@ static const char *login_end(const char *begin)
     const char *at = memrchr(begin, '@', (size_t)(host_end(begin) - begin));
     const char *later;
 
-    if (at ? is_host(at + 1, host_end(at + 1)) : is_host(begin, host_end(begin))) {
+    if (at ? !host_wrong(at + 1, host_end(at + 1)) : !host_wrong(begin, host_end(begin))) {
         return at;
     }
     for (later = strchr(at ? at + 1 : begin, '@'); later; later = strchr(later + 1, '@')) {
-        if (is_host(later + 1, host_end(later + 1))) {
+        if (!host_wrong(later + 1, host_end(later + 1))) {
             return later;
         }
     }
     return at;
+}
+
+/* Behind "rtsp://" and behind the login. */
+static const char *host_begin(const char *url)
+{
+    const char *begin = strstr(url, "://");
+    const char *at;
+
+    begin = begin ? begin + 3 : url;
+    at = login_end(begin);
+    return at ? at + 1 : begin;
+}
+
+const char *url_wrong(const char *url, size_t size)
+{
+    const char *host;
+    size_t i;
+
+    if (size == 0 || size > URL_MAX) {
+        return size ? "it is longer than 2000 bytes" : "it is empty";
+    }
+    for (i = 0; i < size; i++) {
+        if ((unsigned char)url[i] <= ' ' || url[i] == 127) {
+            return "there is a blank or a control character in it";
+        }
+    }
+    /* What FFmpeg would make of it is not the measure: it knows file:, concat: and more. */
+    if (!url_is_rtsp(url)) {
+        return "it must begin with rtsp:// or rtsps:// and a host";
+    }
+    host = host_begin(url);
+    return host_wrong(host, host_end(host));
 }
 
 static int is_encoded(const char *p, const char *end)
@@ -107,26 +150,21 @@ char *url_encode_login(const char *url)
         out = encode(out, colon + 1, end);
     }
     if (out - login > URL_LOGIN_MAX) {
-        explicit_bzero(result, strlen(result));
-        free(result);
+        mem_wipe(result);
         return NULL;
     }
     memcpy(out, end, strlen(end) + 1);
     return result;
 }
 
-int url_host(char *host, unsigned long size, const char *url)
+int url_host(char *host, size_t size, const char *url)
 {
-    const char *begin = strstr(url, "://");
-    const char *at, *end;
+    const char *begin, *end;
 
-    if (!begin) {
+    if (!strstr(url, "://")) {
         return -1;
     }
-    begin += 3;
-    at = memrchr(begin, '@', (size_t)(host_end(begin) - begin));
-    begin = at ? at + 1 : begin;
-    end = host_end(begin);
+    begin = host_begin(url);
     if (*begin == '[') {
         begin++;
         end = begin + strcspn(begin, "]");

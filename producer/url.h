@@ -3,6 +3,10 @@
 #ifndef URL_H
 #define URL_H
 
+#include <stddef.h>
+
+#define URL_MAX 2000
+
 /* FFmpeg keeps "user:password", encoded, in this many bytes and cuts what is longer. */
 #define URL_LOGIN_MAX 127
 
@@ -12,12 +16,15 @@
  * caller's and holds a password: wipe it. NULL: the login is longer than URL_LOGIN_MAX. */
 char *url_encode_login(const char *url);
 
+/* NULL: the address of a camera, size bytes and a 0; else why it is none, without the address. */
+const char *url_wrong(const char *url, size_t size);
+
 /* rtsp:// or rtsps://, in any case. */
 int url_is_rtsp(const char *url);
 int url_is_rtsps(const char *url);
 
 /* Copy the host's name to host, without port and brackets. 0, or -1: there is none, or it is longer
  * than size. */
-int url_host(char *host, unsigned long size, const char *url);
+int url_host(char *host, size_t size, const char *url);
 
 #endif

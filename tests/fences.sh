@@ -11,7 +11,7 @@ set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
 wire="kc_wire"
-shared="$wire mem log job url"
+shared="$wire clock mem once log value settings job url"
 supervisor="$shared conf catalog placement notify process supervisor main"
 camera="$shared options sandbox picture gop tls inlet jfif digest rtsp sdp rtp depacket_unit depacket_parts depacket_nal depacket_jpeg depacket decode pace scale colour jpeg sink outlet meter camera"
 module="$wire kc_thread kc_config kc_child kc_counters kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_roster kc_verdict kc_kafka kc_feed kc_keeper kc_source kc_mjpeg kc_choice kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_step kc_channels kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_query kc_time kc_permission kc_web kc_page kc_cam kc_cameras kc_status mod_kafkacam"

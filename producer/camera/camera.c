@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "decode.h"
 #include "gop.h"
 #include "jfif.h"
@@ -87,14 +87,6 @@ static void on_stop(int number)
     alarm(2);
 }
 
-static int64_t now_us(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- Reports ------------------------------------------------------------------------------ */
 
 static void count(struct camera *camera)
@@ -124,7 +116,7 @@ static void count(struct camera *camera)
 static void report(struct camera *camera)
 {
     struct job_report report = { 0 };
-    int64_t now = now_us(CLOCK_MONOTONIC);
+    int64_t now = clock_mono_us();
     const struct outlet_counts *whole = outlet_counts(camera->outlets[SINK_WHOLE]);
 
     count(camera);
@@ -172,7 +164,7 @@ static void happened(struct camera *camera, enum event event, const char *why)
 
 static int64_t timeout_us(const struct camera *camera)
 {
-    return (int64_t)camera->job.timeout_ms * 1000;
+    return (int64_t)camera->job.settings.timeout_ms * 1000;
 }
 
 /* The watchdog on what was published: three beats of a slow rhythm are no silence. */
@@ -180,8 +172,8 @@ static void feed(struct camera *camera, int64_t now)
 {
     int64_t patience_us = timeout_us(camera);
 
-    if (camera->job.fps > 0 && 3e6 / camera->job.fps > (double)patience_us) {
-        patience_us = (int64_t)(3e6 / camera->job.fps);
+    if (camera->job.settings.fps > 0 && 3e6 / camera->job.settings.fps > (double)patience_us) {
+        patience_us = (int64_t)(3e6 / camera->job.settings.fps);
     }
     if (patience_us < KEY_WAIT_US) {
         patience_us = KEY_WAIT_US;
@@ -209,7 +201,7 @@ static int interrupted(void *baton)
     if (stopping || camera->watchdog) {
         return 1;
     }
-    now = now_us(CLOCK_MONOTONIC_COARSE);
+    now = clock_coarse_us();
     if (now < camera->tick_us) {
         return 0;
     }
@@ -273,7 +265,7 @@ static unsigned wanted(struct camera *camera, const struct decode_times *times)
 
 static void published(struct camera *camera)
 {
-    feed(camera, now_us(CLOCK_MONOTONIC_COARSE));
+    feed(camera, clock_coarse_us());
     if (camera->state != KC_WIRE_STREAMING) {
         log_info("streaming %s", decode_describe(camera->decode));
         happened(camera, EVENT_PUBLISHED, "");
@@ -296,11 +288,11 @@ static void publish_picture(struct camera *camera, unsigned mask, const struct p
 static int decode(struct camera *camera, struct picture *picture, struct decode_times *times,
                   int alone)
 {
-    int64_t started_us = now_us(CLOCK_MONOTONIC);
+    int64_t started_us = clock_mono_us();
     int rc = decode_picture(camera->decode, picture, times, alone);
 
     camera->meter.decodes++;
-    camera->meter.decode_us += (uint64_t)(now_us(CLOCK_MONOTONIC) - started_us);
+    camera->meter.decode_us += (uint64_t)(clock_mono_us() - started_us);
     return rc;
 }
 
@@ -433,7 +425,7 @@ static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
 static void take_unit(struct camera *camera, const struct decode_unit *unit)
 {
     camera->meter.units++;
-    camera->silent_us = now_us(CLOCK_MONOTONIC_COARSE) + timeout_us(camera);
+    camera->silent_us = clock_coarse_us() + timeout_us(camera);
     if (unit->jpeg) {
         take_jpeg(camera, unit);
     }
@@ -450,7 +442,8 @@ static void explain(const struct camera *camera, uint64_t damaged_before, char *
         snprintf(why, size, "%s", decode_why(camera->decode));
     }
     else if (camera->watchdog == BITTEN_SILENT) {
-        snprintf(why, size, "the camera sent nothing for %.1f s", camera->job.timeout_ms / 1000.0);
+        snprintf(why, size, "the camera sent nothing for %.1f s",
+                 camera->job.settings.timeout_ms / 1000.0);
     }
     else {
         snprintf(why, size, "%s for %.0f s, %s",
@@ -465,34 +458,36 @@ static void explain(const struct camera *camera, uint64_t damaged_before, char *
 /* The rate that decoding has to serve, 0: all. */
 static double highest_fps(const struct job *job)
 {
-    if (job->fps <= 0 || (job->small_width && job->small_fps <= 0)) {
+    const struct camera_settings *set = &job->settings;
+
+    if (set->fps <= 0 || (set->small_width && set->small_fps <= 0)) {
         return 0;
     }
-    return job->small_width && job->small_fps > job->fps ? job->small_fps : job->fps;
+    return set->small_width && set->small_fps > set->fps ? set->small_fps : set->fps;
 }
 
-static enum decode_end attempt(struct camera *camera, enum job_transport transport, char *why,
+static enum decode_end attempt(struct camera *camera, enum settings_transport transport, char *why,
                                size_t why_size)
 {
     struct decode_settings settings = {
         .url = camera->job.url,
         .transport = transport,
-        .timeout_ms = camera->job.timeout_ms,
-        .tls_verify = camera->job.tls_verify,
-        .tls_ca = camera->job.tls_ca,
+        .timeout_ms = camera->job.settings.timeout_ms,
+        .tls_verify = camera->job.settings.tls_verify,
+        .tls_ca = *camera->job.settings.tls_ca ? camera->job.settings.tls_ca : NULL,
         .interrupt = interrupted,
         .baton = camera,
     };
     struct decode_unit unit;
     enum decode_end end;
-    int64_t now = now_us(CLOCK_MONOTONIC_COARSE);
+    int64_t now = clock_coarse_us();
     uint64_t damaged_before = camera->meter.damaged;
 
     camera->watchdog = QUIET;
     camera->silent_us = now + 2 * timeout_us(camera); /* several questions and answers */
     camera->barren_us = INT64_MAX;
     if (decode_open(&camera->decode, &settings) == 0) {
-        now = now_us(CLOCK_MONOTONIC_COARSE);
+        now = clock_coarse_us();
         camera->silent_us = now + timeout_us(camera);
         feed(camera, now);
         camera->need_key = 1;
@@ -514,17 +509,17 @@ static enum decode_end attempt(struct camera *camera, enum job_transport transpo
 /* Returns when the camera is done for, whatever the reason. */
 static void run(struct camera *camera)
 {
-    enum job_transport transport = camera->job.transport;
+    enum settings_transport transport = camera->job.settings.transport;
     char why[sizeof(camera->why)];
     enum decode_end end;
 
     happened(camera, EVENT_RETRY, "connecting");
-    end = attempt(camera, transport == JOB_AUTO ? JOB_TCP : transport, why, sizeof(why));
-    if (transport == JOB_AUTO && end == DECODE_END_TRANSPORT &&
+    end = attempt(camera, transport == SETTINGS_AUTO ? SETTINGS_TCP : transport, why, sizeof(why));
+    if (transport == SETTINGS_AUTO && end == DECODE_END_TRANSPORT &&
         camera->state != KC_WIRE_STREAMING && !stopping) {
         log_info("not over tcp (%s), trying udp", why);
         happened(camera, EVENT_RETRY, "connecting over udp");
-        attempt(camera, JOB_UDP, why, sizeof(why));
+        attempt(camera, SETTINGS_UDP, why, sizeof(why));
     }
     if (!stopping) {
         /* The supervisor tells, once, of failures it has from us. */
@@ -584,7 +579,7 @@ static int open_outlets(struct camera *camera)
 {
     return sink_open(&camera->sink, &camera->job) ||
            outlet_open(&camera->outlets[SINK_WHOLE], SINK_WHOLE, &camera->job, camera->sink) ||
-           (camera->job.small_width &&
+           (camera->job.settings.small_width &&
             outlet_open(&camera->outlets[SINK_SMALL], SINK_SMALL, &camera->job, camera->sink));
 }
 
@@ -618,7 +613,7 @@ int main(int argc, char **argv)
     sandbox_close();
     decode_setup();
     pace_clock_init(&camera.clock);
-    camera.reported_us = now_us(CLOCK_MONOTONIC);
+    camera.reported_us = clock_mono_us();
     code = EXIT_UNABLE;
     if (open_outlets(&camera) == 0) {
         run(&camera);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "clock.h"
 #include "gop.h"
 #include "inlet.h"
 #include "log.h"
@@ -208,14 +209,14 @@ static AVDictionary *options_of(const struct decode_settings *settings)
 {
     AVDictionary *options = NULL;
 
-    av_dict_set(&options, "rtsp_transport", settings->transport == JOB_UDP ? "udp" : "tcp", 0);
+    av_dict_set(&options, "rtsp_transport", settings->transport == SETTINGS_UDP ? "udp" : "tcp", 0);
     /* FFmpeg 4's "timeout" is something else: it makes a server of us. */
     av_dict_set_int(&options, LIBAVFORMAT_VERSION_MAJOR < 59 ? "stimeout" : "timeout",
                     (int64_t)settings->timeout_ms * 1000, 0);
     av_dict_set(&options, "allowed_media_types", "video", 0);
     av_dict_set(&options, "protocol_whitelist", "rtsp,rtsps,rtp,udp,tcp,tls", 0);
     av_dict_set(&options, "user_agent", "kafkacam/" PACKAGE_VERSION, 0);
-    if (settings->transport == JOB_UDP) {
+    if (settings->transport == SETTINGS_UDP) {
         av_dict_set(&options, "buffer_size", "1048576", 0); /* a key frame comes in one burst */
     }
     return options;
@@ -340,22 +341,14 @@ static int open_codec(struct decode *decode)
     return 0;
 }
 
-static int64_t now_us(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static struct decode_times arrived(int64_t sender_us)
 {
     struct decode_times times;
 
     times.media_us = DECODE_NO_TIME;
     times.sender_us = sender_us;
-    times.arrival_us = now_us(CLOCK_REALTIME);
-    times.arrival_mono_us = now_us(CLOCK_MONOTONIC);
+    times.arrival_us = clock_wall_us();
+    times.arrival_mono_us = clock_mono_us();
     return times;
 }
 
@@ -632,7 +625,7 @@ const char *decode_describe(const struct decode *decode)
 
     snprintf(described->description, sizeof(described->description), "%s %dx%d over %s",
              avcodec_get_name(decode->codec->codec_id), width, height,
-             decode->settings.transport == JOB_UDP ? "udp" : "tcp");
+             decode->settings.transport == SETTINGS_UDP ? "udp" : "tcp");
     return described->description;
 }
 

@@ -18,8 +18,8 @@ struct decode;
 
 struct decode_settings {
     const char *url;
-    enum job_transport transport; /* JOB_TCP or JOB_UDP */
-    uint32_t timeout_ms;          /* of connecting and of each wait for data */
+    enum settings_transport transport; /* SETTINGS_TCP or SETTINGS_UDP */
+    uint32_t timeout_ms;               /* of connecting and of each wait for data */
     int tls_verify;
     const char *tls_ca;
     int (*interrupt)(void *baton); /* not 0: give up now */

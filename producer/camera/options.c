@@ -2,15 +2,14 @@
 #include "options.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "mem.h"
 
-static const char help[] =
+static const char help_head[] =
     "usage: kafkacam-camera --brokers HOST:PORT --cam N [OPTION]... < FILE-WITH-URL\n"
     "       kafkacam-camera [--syslog]          the job is in descriptor 3 (kafkacam-producer)\n"
     "\n"
@@ -20,18 +19,10 @@ static const char help[] =
     "  --brokers HOST:PORT[,...]  Kafka\n"
     "  --kafka NAME=VALUE         any property of librdkafka; may be given again\n"
     "  --topic TOPIC              default " KC_WIRE_TOPIC "\n"
-    "  --cam N                    the camera's number: partition and record key\n"
-    "  --fps F                    pictures a second at most, default all\n"
-    "  --width PIXELS             at most, default as the camera sends\n"
-    "  --quality 1..100           default 80, and MJPEG cameras' pictures as they are\n"
-    "  --small-width PIXELS       a second, small picture as well\n"
-    "  --small-fps F              default 1\n"
     "  --small-topic TOPIC        default " KC_WIRE_SMALL_TOPIC "\n"
-    "  --transport tcp|udp|auto   default tcp\n"
-    "  --timeout SECONDS          without a picture for so long: end, default 10\n"
-    "  --max-frame-bytes N        of one JPEG, default 4000000\n"
-    "  --tls-verify               rtsps: check the camera's certificate\n"
-    "  --tls-ca FILE              rtsps: against these certificates\n"
+    "  --cam N                    the camera's number: partition and record key\n";
+
+static const char help_tail[] =
     "  --report SECONDS           between lines about rate and cost, default 10\n"
     "  --log-level LEVEL          error, warning, info, debug, trace; default info\n"
     "  --syslog                   log there\n"
@@ -43,48 +34,84 @@ enum {
     OPTION_BROKERS = 256,
     OPTION_KAFKA,
     OPTION_TOPIC,
-    OPTION_CAM,
-    OPTION_FPS,
-    OPTION_WIDTH,
-    OPTION_QUALITY,
-    OPTION_SMALL_WIDTH,
-    OPTION_SMALL_FPS,
     OPTION_SMALL_TOPIC,
-    OPTION_TRANSPORT,
-    OPTION_TIMEOUT,
-    OPTION_MAX_FRAME_BYTES,
-    OPTION_TLS_VERIFY,
-    OPTION_TLS_CA,
+    OPTION_CAM,
     OPTION_REPORT,
     OPTION_LOG_LEVEL,
     OPTION_SYSLOG,
     OPTION_VERSION,
-    OPTION_HELP
+    OPTION_HELP,
+    OPTION_SETTING /* and what follows: by its place in settings_table */
 };
 
-static const struct option options[] = {
+static const struct option own_options[] = {
     { "brokers", required_argument, NULL, OPTION_BROKERS },
     { "kafka", required_argument, NULL, OPTION_KAFKA },
     { "topic", required_argument, NULL, OPTION_TOPIC },
-    { "cam", required_argument, NULL, OPTION_CAM },
-    { "fps", required_argument, NULL, OPTION_FPS },
-    { "width", required_argument, NULL, OPTION_WIDTH },
-    { "quality", required_argument, NULL, OPTION_QUALITY },
-    { "small-width", required_argument, NULL, OPTION_SMALL_WIDTH },
-    { "small-fps", required_argument, NULL, OPTION_SMALL_FPS },
     { "small-topic", required_argument, NULL, OPTION_SMALL_TOPIC },
-    { "transport", required_argument, NULL, OPTION_TRANSPORT },
-    { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-    { "max-frame-bytes", required_argument, NULL, OPTION_MAX_FRAME_BYTES },
-    { "tls-verify", no_argument, NULL, OPTION_TLS_VERIFY },
-    { "tls-ca", required_argument, NULL, OPTION_TLS_CA },
+    { "cam", required_argument, NULL, OPTION_CAM },
     { "report", required_argument, NULL, OPTION_REPORT },
     { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
     { "syslog", no_argument, NULL, OPTION_SYSLOG },
     { "version", no_argument, NULL, OPTION_VERSION },
     { "help", no_argument, NULL, OPTION_HELP },
-    { NULL, 0, NULL, 0 }
 };
+
+#define OWN_OPTIONS (sizeof(own_options) / sizeof(*own_options))
+#define OPTIONS_MAX 64
+
+/* What getopt_long() takes; the names of settings as options, "small-width", are text's. */
+struct option_list {
+    struct option options[OPTIONS_MAX];
+    char text[OPTIONS_MAX][40];
+};
+
+static int is_flag(const struct value *value)
+{
+    return value->kind == VALUE_CHOICE && !strcmp(value->choices, "no|yes");
+}
+
+static void list_options(struct option_list *list)
+{
+    const struct value *value;
+    struct option *option = list->options;
+    char *name = list->text[0];
+    char *p;
+
+    memset(list, 0, sizeof(*list));
+    memcpy(option, own_options, sizeof(own_options));
+    option += OWN_OPTIONS;
+    for (value = settings_table; value->name && option < list->options + OPTIONS_MAX - 1; value++) {
+        snprintf(name, sizeof(list->text[0]), "%s", value->name);
+        for (p = name; (p = strchr(p, '_')) != NULL;) {
+            *p = '-';
+        }
+        *option++ = (struct option){ name, is_flag(value) ? optional_argument : required_argument,
+                                     NULL, OPTION_SETTING + (int)(value - settings_table) };
+        name += sizeof(list->text[0]);
+    }
+}
+
+static void print_help(const struct option_list *list)
+{
+    const struct option *option = list->options + OWN_OPTIONS;
+    const struct value *value;
+    char text[80];
+
+    fputs(help_head, stdout);
+    for (value = settings_table; value->name; value++, option++) {
+        snprintf(text, sizeof(text), "--%s%s", option->name,
+                 is_flag(value)                ? "[=no|yes]"
+                 : value->kind == VALUE_TIME   ? " SECONDS"
+                 : value->kind == VALUE_SIZE   ? " BYTES"
+                 : value->kind == VALUE_CHARS  ? " FILE"
+                 : value->kind == VALUE_CHOICE ? " WORD"
+                                               : " N");
+        printf("  %-26s %s%s%s\n", text, value->option, *value->preset ? ", default " : "",
+               value->preset);
+    }
+    fputs(help_tail, stdout);
+}
 
 static void set_text(char **to, const char *text)
 {
@@ -113,70 +140,31 @@ static int take_kafka(struct job *job, const char *text)
     return 0;
 }
 
-static int take_number(uint32_t *to, const char *text, uint64_t min, uint64_t max)
+/* A time is seconds where it says no unit. */
+static int take_value(const struct value *value, void *base, const char *text)
 {
-    uint64_t number;
+    char *seconds = value->kind == VALUE_TIME ? mem_print("%s s", text) : NULL;
+    int rc = -1;
 
-    if (kc_wire_number_parse(&number, text, strlen(text), max) || number < min) {
-        return -1;
+    if (!text) {
+        text = "yes"; /* a flag without an argument */
     }
-    *to = (uint32_t)number;
-    return 0;
-}
-
-static int take_decimal(double *to, const char *text, double max)
-{
-    char *end;
-    double number = strtod(text, &end);
-
-    if (end == text || *end || !(number >= 0 && number <= max)) {
-        return -1;
+    if (!seconds || (rc = value_parse(value, base, seconds))) {
+        rc = value_parse(value, base, text);
     }
-    *to = number;
-    return 0;
-}
-
-static int take_seconds(uint32_t *to_ms, const char *text)
-{
-    double seconds;
-
-    if (take_decimal(&seconds, text, 3600) || seconds < 0.1) {
-        return -1;
-    }
-    *to_ms = (uint32_t)lround(seconds * 1000);
-    return 0;
-}
-
-static int take_transport(enum job_transport *to, const char *text)
-{
-    static const char *const names[] = {
-        [JOB_TCP] = "tcp", [JOB_UDP] = "udp", [JOB_AUTO] = "auto"
-    };
-    int i;
-
-    for (i = 0; i < 3; i++) {
-        if (!strcmp(text, names[i])) {
-            *to = (enum job_transport)i;
-            return 0;
-        }
-    }
-    return -1;
-}
-
-static int take_bytes(size_t *to, const char *text)
-{
-    uint32_t number;
-
-    if (take_number(&number, text, 1000, 100000000)) {
-        return -1;
-    }
-    *to = number;
-    return 0;
+    free(seconds);
+    return rc;
 }
 
 /* 0, or -1: the value is none for this option. */
 static int take(struct job *job, int *to_syslog, int option, const char *value)
 {
+    static const struct value cam = { "cam", VALUE_COUNT, offsetof(struct job, cam), 0,
+                                      KC_WIRE_CAM_MAX };
+    static const struct value report = { "report", VALUE_TIME,
+                                         offsetof(struct job, report_interval_ms), 100,
+                                         VALUE_HOUR };
+
     switch (option) {
     case OPTION_BROKERS:
         add_kafka(job, "bootstrap.servers", 17, value);
@@ -190,55 +178,28 @@ static int take(struct job *job, int *to_syslog, int option, const char *value)
         set_text(&job->small_topic, value);
         return 0;
     case OPTION_CAM:
-        return take_number(&job->cam, value, 0, KC_WIRE_CAM_MAX);
-    case OPTION_FPS:
-        return take_decimal(&job->fps, value, 1000);
-    case OPTION_WIDTH:
-        return take_number(&job->width, value, 16, 65535);
-    case OPTION_QUALITY:
-        return take_number(&job->quality, value, 1, 100);
-    case OPTION_SMALL_WIDTH:
-        return take_number(&job->small_width, value, 16, 65535);
-    case OPTION_SMALL_FPS:
-        return take_decimal(&job->small_fps, value, 1000);
-    case OPTION_TRANSPORT:
-        return take_transport(&job->transport, value);
-    case OPTION_TIMEOUT:
-        return take_seconds(&job->timeout_ms, value);
+        return value_parse(&cam, job, value);
     case OPTION_REPORT:
-        return take_seconds(&job->report_interval_ms, value);
-    case OPTION_MAX_FRAME_BYTES:
-        return take_bytes(&job->max_frame_bytes, value);
-    case OPTION_TLS_VERIFY:
-        job->tls_verify = 1;
-        return 0;
-    case OPTION_TLS_CA:
-        set_text(&job->tls_ca, value);
-        return 0;
+        return take_value(&report, job, value);
     case OPTION_LOG_LEVEL:
         return log_level_parse(&job->log_level, value);
     case OPTION_SYSLOG:
         *to_syslog = 1;
         return 0;
     default:
-        return -1;
+        return take_value(&settings_table[option - OPTION_SETTING], &job->settings, value);
     }
 }
 
 static void set_defaults(struct job *job)
 {
-    struct timespec now;
-
     memset(job, 0, sizeof(*job));
-    job->small_fps = 1;
-    job->timeout_ms = 10000;
+    settings_preset(&job->settings);
     job->report_interval_ms = 10000;
-    job->max_frame_bytes = 4000000;
     job->log_level = LOG_LEVEL_INFO;
     job->topic = mem_text(KC_WIRE_TOPIC);
     job->small_topic = mem_text(KC_WIRE_SMALL_TOPIC);
-    clock_gettime(CLOCK_REALTIME, &now);
-    job->epoch_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    job->epoch_ms = clock_wall_ms();
 }
 
 static enum options_result wrong(const char *what)
@@ -249,16 +210,18 @@ static enum options_result wrong(const char *what)
 
 enum options_result options_parse(struct job *job, int *to_syslog, int argc, char **argv)
 {
+    struct option_list list;
     int cam_given = 0;
     int by_hand = 0;
     int option, index;
     char text[128];
 
+    list_options(&list);
     set_defaults(job);
     *to_syslog = 0;
-    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+    while ((option = getopt_long(argc, argv, "", list.options, &index)) != -1) {
         if (option == OPTION_HELP) {
-            fputs(help, stdout);
+            print_help(&list);
             return OPTIONS_DONE;
         }
         if (option == OPTION_VERSION) {
@@ -269,7 +232,8 @@ enum options_result options_parse(struct job *job, int *to_syslog, int argc, cha
             return OPTIONS_WRONG;
         }
         if (take(job, to_syslog, option, optarg)) {
-            snprintf(text, sizeof(text), "%.40s is no value for --%s", optarg, options[index].name);
+            snprintf(text, sizeof(text), "%.40s is no value for --%s", optarg ? optarg : "nothing",
+                     list.options[index].name);
             return wrong(text);
         }
         cam_given |= option == OPTION_CAM;

@@ -1,7 +1,7 @@
 #include "outlet.h"
 
 #include <stdlib.h>
-#include <time.h>
+#include "clock.h"
 #include "jpeg.h"
 #include "log.h"
 #include "mem.h"
@@ -35,15 +35,15 @@ int outlet_open(struct outlet **result, enum sink_topic topic, const struct job 
     int small = topic == SINK_SMALL;
 
     outlet->topic = topic;
-    outlet->max_width = small ? job->small_width : job->width;
-    outlet->max_bytes = job->max_frame_bytes;
-    outlet->pass = !job->quality;
-    outlet->quality = job->quality ? (int)job->quality : OUTLET_QUALITY;
+    outlet->max_width = small ? job->settings.small_width : job->settings.width;
+    outlet->max_bytes = job->settings.max_frame_bytes;
+    outlet->pass = !job->settings.quality;
+    outlet->quality = job->settings.quality ? (int)job->settings.quality : OUTLET_QUALITY;
     outlet->quality_now = outlet->quality;
     outlet->epoch_ms = job->epoch_ms;
     outlet->sink = sink;
     outlet->scale = scale_open();
-    pace_rhythm_init(&outlet->rhythm, small ? job->small_fps : job->fps);
+    pace_rhythm_init(&outlet->rhythm, small ? job->settings.small_fps : job->settings.fps);
     if (jpeg_open(&outlet->jpeg)) {
         outlet_close(outlet);
         return -1;
@@ -71,14 +71,6 @@ int outlet_passes(const struct outlet *outlet, uint32_t width, size_t size)
 {
     return outlet->pass && size <= outlet->max_bytes &&
            (!outlet->max_width || width <= outlet->max_width);
-}
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void complain(struct outlet *outlet, size_t size)
@@ -146,12 +138,12 @@ static int encode(struct outlet *outlet, const struct picture *picture, int64_t 
 int outlet_picture(struct outlet *outlet, const struct picture *picture, int64_t captured_us)
 {
     struct picture scaled;
-    int64_t started_us = now_us();
+    int64_t started_us = clock_mono_us();
     int sent = scale_convert(outlet->scale, &scaled, picture, (int)outlet->max_width) == 0 &&
                encode(outlet, &scaled, captured_us);
 
     outlet->counts.encoded++;
-    outlet->counts.encode_us += (uint64_t)(now_us() - started_us);
+    outlet->counts.encode_us += (uint64_t)(clock_mono_us() - started_us);
     outlet->counts.dropped += !sent;
     return sent;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "mem.h"
 
 struct sink {
@@ -16,7 +16,7 @@ struct sink {
     char key[KC_WIRE_NUMBER_SIZE];
     size_t key_size;
     const char *brokers;   /* the job's */
-    time_t away_since;     /* monotonic seconds, 0: the broker takes pictures */
+    uint64_t away_ms;      /* monotonic, 0: the broker takes pictures */
     uint64_t away_dropped; /* since then */
     int size_refused;      /* said so already */
 };
@@ -44,20 +44,12 @@ static const struct setting defaults[] = {
     { "topic.metadata.refresh.interval.ms", "30000", 0 }, /* partitions get added while we run */
 };
 
-static time_t monotonic_s(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec + 1; /* never 0 */
-}
-
 static void broker_away(struct sink *sink, const char *why)
 {
-    if (sink->away_since) {
+    if (sink->away_ms) {
         return;
     }
-    sink->away_since = monotonic_s();
+    sink->away_ms = clock_mono_ms();
     sink->away_dropped = 0;
     log_warning(1530, "Kafka at %s takes no pictures: %s; they are dropped until it does",
                 sink->brokers, why);
@@ -65,12 +57,13 @@ static void broker_away(struct sink *sink, const char *why)
 
 static void broker_back(struct sink *sink)
 {
-    if (!sink->away_since) {
+    if (!sink->away_ms) {
         return;
     }
-    log_info("Kafka takes pictures again after %ld s, %llu dropped",
-             (long)(monotonic_s() - sink->away_since), (unsigned long long)sink->away_dropped);
-    sink->away_since = 0;
+    log_info("Kafka takes pictures again after %llu s, %llu dropped",
+             (unsigned long long)(clock_mono_ms() - sink->away_ms) / 1000,
+             (unsigned long long)sink->away_dropped);
+    sink->away_ms = 0;
 }
 
 static void lost(struct sink *sink, enum sink_topic topic, rd_kafka_resp_err_t error)
@@ -158,7 +151,7 @@ static int set_all(rd_kafka_conf_t *conf, const struct job *job)
     if (set(conf, "client.id", text, 0)) {
         return -1;
     }
-    snprintf(text, sizeof(text), "%zu", job->max_frame_bytes + 65536);
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)job->settings.max_frame_bytes + 65536);
     if (set(conf, "message.max.bytes", text, 0)) {
         return -1;
     }
@@ -230,7 +223,7 @@ int sink_open(struct sink **result, const struct job *job)
         goto out;
     }
     if (open_topic(sink, SINK_WHOLE, job->topic) ||
-        (job->small_width && open_topic(sink, SINK_SMALL, job->small_topic))) {
+        (job->settings.small_width && open_topic(sink, SINK_SMALL, job->small_topic))) {
         goto out;
     }
     *result = sink;

@@ -8,18 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+#include "clock.h"
 #include "kc_wire.h"
 #include "mem.h"
+#include "once.h"
+#include "url.h"
 
-#define URL_MAX      2000
 #define NAME_MAX     255
 #define COLUMNS_MAX  100
 #define SPOKEN_MAX   1000 /* refusals that are remembered, so as not to be said again */
 #define SAID_AT_ONCE 20   /* refusals that one reading says at most */
-
-#define ESCAPES                                                                                    \
-    "in user and password write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #, %25 for %"
 
 /* ---- one row ------------------------------------------------------------------------------ */
 
@@ -36,128 +34,6 @@ static const struct catalog_cell *find(const struct catalog_cell *cells, size_t 
     return NULL;
 }
 
-static const char *host_wrong(const char *host, const char *end)
-{
-    const char *p = host;
-
-    if (p < end && *p == '[') {
-        for (p++; p < end && (isalnum((unsigned char)*p) || strchr(":.%", *p)); p++) {
-        }
-        if (p == end || *p != ']' || p == host + 1) {
-            return "the IPv6 address in [] is none";
-        }
-        p++;
-    }
-    else {
-        for (; p < end && (isalnum((unsigned char)*p) || strchr("-._", *p)); p++) {
-        }
-        if (p == host) {
-            return "there is no host in it; " ESCAPES;
-        }
-    }
-    if (p < end && *p == ':') {
-        uint64_t port = 0;
-
-        if (kc_wire_number_parse(&port, p + 1, (size_t)(end - p - 1), 65535) || port == 0) {
-            return "what follows the host is no port; " ESCAPES;
-        }
-        p = end;
-    }
-    return p == end ? NULL
-                    : "there is a character in the host that does not belong there; " ESCAPES;
-}
-
-/* What FFmpeg would make of it is not the measure: it knows file:, concat: and more. */
-const char *catalog_url_wrong(const char *url, size_t size)
-{
-    const char *begin, *end, *at;
-    size_t i;
-
-    if (size == 0 || size > URL_MAX) {
-        return size ? "it is longer than 2000 bytes" : "it is empty";
-    }
-    for (i = 0; i < size; i++) {
-        if ((unsigned char)url[i] <= ' ' || url[i] == 127) {
-            return "there is a blank or a control character in it";
-        }
-    }
-    if (size > 7 && !strncasecmp(url, "rtsp://", 7)) {
-        begin = url + 7;
-    }
-    else if (size > 8 && !strncasecmp(url, "rtsps://", 8)) {
-        begin = url + 8;
-    }
-    else {
-        return "it must begin with rtsp:// or rtsps:// and a host";
-    }
-    /* The way FFmpeg cuts it. */
-    for (end = begin; end < url + size && !strchr("/?#", *end); end++) {
-    }
-    at = memrchr(begin, '@', (size_t)(end - begin));
-    return host_wrong(at ? at + 1 : begin, end);
-}
-
-static int parse_real(double *number, const struct catalog_cell *cell, double max)
-{
-    char *end;
-    double value;
-
-    if (!cell) {
-        return 0;
-    }
-    if (cell->size == 0 || cell->size > 20 || strspn(cell->text, "0123456789.") != cell->size) {
-        return -1;
-    }
-    value = strtod(cell->text, &end);
-    if (end != cell->text + cell->size || value > max) {
-        return -1;
-    }
-    *number = value;
-    return 0;
-}
-
-static int parse_count(uint32_t *number, const struct catalog_cell *cell, uint32_t min,
-                       uint32_t max)
-{
-    uint64_t value;
-
-    if (!cell) {
-        return 0;
-    }
-    if (kc_wire_number_parse(&value, cell->text, cell->size, max) || value < min) {
-        return -1;
-    }
-    *number = (uint32_t)value;
-    return 0;
-}
-
-static int parse_flag(int *flag, const struct catalog_cell *cell)
-{
-    if (!cell) {
-        return 0;
-    }
-    /* BIT(1) arrives as one raw byte. */
-    if (cell->size != 1 || !memchr("01\0\1", cell->text[0], 4)) {
-        return -1;
-    }
-    *flag = cell->text[0] == '1' || cell->text[0] == 1;
-    return 0;
-}
-
-static int parse_transport(enum job_transport *transport, const struct catalog_cell *cell)
-{
-    static const char *const words[] = { "tcp", "udp", "auto" };
-    int i;
-
-    for (i = 0; cell && i < 3; i++) {
-        if (cell->size == strlen(words[i]) && !strncasecmp(cell->text, words[i], cell->size)) {
-            *transport = (enum job_transport)i;
-            return 0;
-        }
-    }
-    return cell ? -1 : 0;
-}
-
 static char *copy(const struct catalog_cell *cell)
 {
     char *text = mem_zeroed(cell->size + 1, 1);
@@ -166,53 +42,60 @@ static char *copy(const struct catalog_cell *cell)
     return text;
 }
 
-/* The values behind the URL. NULL, or which is wrong and what would be right. */
-static const char *values_wrong(struct catalog_row *row, const struct catalog_cell *cells,
-                                size_t count)
+/* What a cell says as the settings' table writes it: words in small letters, yes and no for a flag,
+ * which may be a BIT(1) and then arrives as one raw byte. -1: it cannot be written so. */
+static int as_written(char text[SETTINGS_PATH_MAX + 2], const struct value *value,
+                      const struct catalog_cell *cell)
 {
-    const struct catalog_cell *ca = find(cells, count, "tls_ca");
+    const int flag = value->kind == VALUE_CHOICE && !strcmp(value->choices, "no|yes");
+    size_t i;
 
-    if (parse_real(&row->fps, find(cells, count, "fps"), 1000)) {
-        return "fps must be a number from 0 to 1000";
+    if (cell->size > SETTINGS_PATH_MAX || (!flag && memchr(cell->text, 0, cell->size))) {
+        return -1;
     }
-    if (parse_count(&row->width, find(cells, count, "width"), 0, 16384)) {
-        return "width must be a whole number from 0 to 16384";
-    }
-    if (parse_count(&row->quality, find(cells, count, "quality"), 1, 100)) {
-        return "quality must be a whole number from 1 to 100";
-    }
-    if (parse_transport(&row->transport, find(cells, count, "transport"))) {
-        return "transport must be tcp, udp or auto";
-    }
-    if (parse_count(&row->small_width, find(cells, count, "small_width"), 0, 4096)) {
-        return "small_width must be a whole number from 0 to 4096";
-    }
-    if (parse_real(&row->small_fps, find(cells, count, "small_fps"), 1000)) {
-        return "small_fps must be a number from 0 to 1000";
-    }
-    if (parse_flag(&row->tls_verify, find(cells, count, "tls_verify"))) {
-        return "tls_verify must be 0 or 1";
-    }
-    if (ca && ca->size > 0) {
-        if (ca->size > 4000 || memchr(ca->text, 0, ca->size)) {
-            return "tls_ca is no path";
+    if (flag) {
+        if (cell->size != 1 || !memchr("01\0\1", cell->text[0], 4)) {
+            return -1;
         }
-        free(row->tls_ca);
-        row->tls_ca = copy(ca);
+        strcpy(text, cell->text[0] == '1' || cell->text[0] == 1 ? "yes" : "no");
+        return 0;
     }
-    return NULL;
+    for (i = 0; i < cell->size; i++) {
+        text[i] = value->kind == VALUE_CHOICE ? (char)tolower((unsigned char)cell->text[i])
+                                              : cell->text[i];
+    }
+    text[i] = '\0';
+    return 0;
 }
 
-static void set_presets(struct catalog_row *row, const struct conf *conf)
+static char *wrong_value(const struct value *value)
 {
-    row->fps = conf->cameras.fps;
-    row->small_fps = conf->cameras.small_fps;
-    row->width = conf->cameras.width;
-    row->quality = conf->cameras.quality;
-    row->small_width = conf->cameras.small_width;
-    row->transport = conf->cameras.transport;
-    row->tls_verify = conf->cameras.tls_verify;
-    row->tls_ca = *conf->cameras.tls_ca ? mem_text(conf->cameras.tls_ca) : NULL;
+    char expected[300];
+
+    if (value->kind == VALUE_CHOICE && !strcmp(value->choices, "no|yes")) {
+        return mem_print("%s must be 0 or 1", value->name);
+    }
+    value_expected(expected, sizeof(expected), value);
+    return mem_print("%s must be %s", value->name, expected);
+}
+
+/* The values behind the URL. NULL, or which is wrong and what would be right; the caller's. */
+static char *take_values(struct catalog_row *row, const struct catalog_cell *cells, size_t count)
+{
+    const struct value *value;
+    char text[SETTINGS_PATH_MAX + 2];
+
+    for (value = settings_table; value->name; value++) {
+        const struct catalog_cell *cell = find(cells, count, value->name);
+
+        if (!cell || !settings_is_column(value) || (value->kind == VALUE_CHARS && !cell->size)) {
+            continue; /* as producer.conf says */
+        }
+        if (as_written(text, value, cell) || value_parse(value, &row->settings, text)) {
+            return wrong_value(value);
+        }
+    }
+    return NULL;
 }
 
 /* The name, cut to NAME_MAX without leaving half a character. */
@@ -254,15 +137,12 @@ int catalog_row_parse(struct catalog_row *row, const struct catalog_cell *cells,
     memset(row, 0, sizeof(*row));
     row->cam = (uint32_t)cam;
     row->name = name_of(find(cells, count, "name"), row->cam);
-    set_presets(row, conf);
-    wrong = url ? catalog_url_wrong(url->text, url->size) : "it is empty";
+    row->settings = conf->cameras;
+    wrong = url ? url_wrong(url->text, url->size) : "it is empty";
     if (wrong) {
         row->refused = mem_print("url: %s", wrong);
     }
-    else if ((wrong = values_wrong(row, cells, count)) != NULL) {
-        row->refused = mem_text(wrong);
-    }
-    else {
+    else if (!(row->refused = take_values(row, cells, count))) {
         row->url = copy(url);
     }
     return 1;
@@ -270,13 +150,9 @@ int catalog_row_parse(struct catalog_row *row, const struct catalog_cell *cells,
 
 void catalog_row_clear(struct catalog_row *row)
 {
-    if (row->url) {
-        explicit_bzero(row->url, strlen(row->url));
-    }
-    free(row->url);
+    mem_wipe(row->url);
     free(row->name);
     free(row->refused);
-    free(row->tls_ca);
     memset(row, 0, sizeof(*row));
 }
 
@@ -531,8 +407,8 @@ struct catalog {
     pthread_t thread;
 
     struct spoken spoken; /* the thread's own */
-    uint64_t hash_of_trouble;
-    time_t trouble_since;
+    struct once trouble;
+    uint64_t trouble_ms; /* since when, monotonic */
     unsigned failures;
 
     pthread_mutex_t lock; /* guards everything below */
@@ -541,40 +417,28 @@ struct catalog {
     int refresh, stop;
 };
 
-static time_t seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-/* Said once, until it is over or another trouble. */
 static void say_trouble(struct catalog *catalog, const char *why)
 {
-    uint64_t hash = mem_hash(why);
-
     if (!catalog->failures++) {
-        catalog->trouble_since = seconds_now();
+        catalog->trouble_ms = clock_mono_ms();
     }
-    if (hash != catalog->hash_of_trouble) {
+    if (once_new(&catalog->trouble, why)) {
         log_warning(1100,
                     "database %s at %s, table %s: %s; running cameras go on, trying again "
                     "([database] in %s)",
                     catalog->conf->database.name, catalog->conf->database.host,
                     catalog->conf->database.table, why, catalog->conf->path);
     }
-    catalog->hash_of_trouble = hash;
 }
 
 static void say_back(struct catalog *catalog)
 {
-    if (catalog->failures) {
-        log_info("database %s at %s is back after %ld s", catalog->conf->database.name,
-                 catalog->conf->database.host, (long)(seconds_now() - catalog->trouble_since));
+    if (once_forget(&catalog->trouble)) {
+        log_info("database %s at %s is back after %llu s", catalog->conf->database.name,
+                 catalog->conf->database.host,
+                 (unsigned long long)(clock_mono_ms() - catalog->trouble_ms) / 1000);
     }
     catalog->failures = 0;
-    catalog->hash_of_trouble = 0;
 }
 
 static struct catalog_table *read_and_say(struct catalog *catalog)
@@ -598,29 +462,17 @@ static struct catalog_table *read_and_say(struct catalog *catalog)
 /* Until it is time to read again: after trouble sooner than else. */
 static uint32_t pause_ms(const struct catalog *catalog)
 {
-    static const uint32_t steps[] = { 1000, 2000, 5000, 10000, 30000 };
     uint32_t interval = catalog->conf->producer.catalog_interval_ms;
-    uint32_t step;
+    uint32_t pause = clock_backoff_ms(catalog->failures);
 
-    if (!catalog->failures) {
-        return interval;
-    }
-    step = steps[catalog->failures > 5 ? 4 : catalog->failures - 1];
-    return step < interval ? step : interval;
+    return catalog->failures && pause < interval ? pause : interval;
 }
 
 /* With the lock. */
 static void wait_for(struct catalog *catalog, uint32_t ms)
 {
-    struct timespec until;
+    const struct timespec until = clock_after(CLOCK_MONOTONIC, ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     while (!catalog->stop && !catalog->refresh) {
         if (pthread_cond_timedwait(&catalog->news, &catalog->lock, &until) == ETIMEDOUT) {
             break;
@@ -709,12 +561,7 @@ void catalog_stop(struct catalog *catalog)
     catalog->stop = 1;
     pthread_cond_signal(&catalog->news);
     pthread_mutex_unlock(&catalog->lock);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 500000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    until = clock_after(CLOCK_REALTIME, 500);
     if (pthread_timedjoin_np(catalog->thread, NULL, &until)) {
         return; /* hangs in the database; what it uses stays, the process ends soon */
     }

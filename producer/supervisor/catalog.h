@@ -15,11 +15,7 @@ struct catalog_row {
     char *name;    /* never empty */
     char *refused; /* why there is no camera, NULL: all is right; what follows is only set then */
     char *url;     /* password and all */
-    char *tls_ca;  /* NULL: the system's */
-    enum job_transport transport;
-    double fps, small_fps;
-    uint32_t width, quality, small_width;
-    int tls_verify;
+    struct camera_settings settings;
 };
 
 /* The enabled rows, by ascending number, each number once. */
@@ -61,8 +57,5 @@ struct catalog_cell {
 int catalog_row_parse(struct catalog_row *row, const struct catalog_cell *cells, size_t count,
                       const struct conf *conf, char *why, size_t size);
 void catalog_row_clear(struct catalog_row *row);
-
-/* NULL: url may be given to a camera's process, else why not (without the URL itself). */
-const char *catalog_url_wrong(const char *url, size_t size);
 
 #endif

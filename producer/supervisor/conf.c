@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,301 +13,154 @@
 #define LINE_MAX_BYTES 16384
 #define KAFKA_PREFIX   "kafka."
 
-/* What a value is. Ranges are in the base unit: ms, bytes. */
-enum kind { TEXT, SECRET_FILE, COUNT, SIZE, TIME, REAL, CHOICE };
-
-struct key {
-    const char *section;
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    double min, max;
-    const char *preset;  /* as it would stand in the file */
-    const char *choices; /* of CHOICE: words by their number; of TEXT: what it must look like */
-    const char *help;
-};
-
 #define AT(field)   offsetof(struct conf, field)
-#define MS          1.0
-#define SECONDS     1000.0
-#define MINUTES     (60 * SECONDS)
-#define HOURS       (60 * MINUTES)
-#define DAYS        (24 * HOURS)
-#define KIB         1024.0
-#define MIB         (1024 * KIB)
-#define GIB         (1024 * MIB)
 #define TABLE_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$."
 
-static const struct key keys[] = {
-    { "database", "host", TEXT, AT(database.host), 0, 255, "localhost", NULL,
+static const struct value database_values[] = {
+    { "host", VALUE_TEXT, AT(database.host), 0, 255, "localhost", NULL,
       "Host of the MariaDB or MySQL server that has the table of cameras.\n"
       "localhost means its Unix socket." },
-    { "database", "port", COUNT, AT(database.port), 1, 65535, "3306", NULL,
-      "TCP port of that host." },
-    { "database", "socket", TEXT, AT(database.socket), 0, 107, "", NULL,
+    { "port", VALUE_COUNT, AT(database.port), 1, 65535, "3306", NULL, "TCP port of that host." },
+    { "socket", VALUE_TEXT, AT(database.socket), 0, 107, "", NULL,
       "Path of the Unix socket, where it is not the client library's default." },
-    { "database", "user", TEXT, AT(database.user), 0, 128, "kafkacam", NULL,
+    { "user", VALUE_TEXT, AT(database.user), 0, 128, "kafkacam", NULL,
       "Database user. SELECT on the table is all it needs." },
-    { "database", "password", TEXT, AT(database.password), 0, 1024, "", NULL,
+    { "password", VALUE_TEXT, AT(database.password), 0, 1024, "", NULL,
       "Its password; empty for unix_socket authentication. Better in a file of its own." },
-    { "database", "password_file", SECRET_FILE, AT(database.password), 0, 1024, "", NULL,
+    { "password_file", VALUE_FILE, AT(database.password), 0, 1024, "", NULL,
       "A file whose first line is the password. Readable for kafkacam-producer alone, it lets\n"
       "this file be readable for everybody." },
-    { "database", "name", TEXT, AT(database.name), 1, 64, "kafkacam", NULL,
-      "Name of the database." },
-    { "database", "table", TEXT, AT(database.table), 1, 129, "cameras", TABLE_CHARS,
+    { "name", VALUE_TEXT, AT(database.name), 1, 64, "kafkacam", NULL, "Name of the database." },
+    { "table", VALUE_TEXT, AT(database.table), 1, 129, "cameras", TABLE_CHARS,
       "Name of the table (schema.sql makes it)." },
-    { "database", "tls", CHOICE, AT(database.tls), 0, 0, "no", "no|yes|verify",
+    { "tls", VALUE_CHOICE, AT(database.tls), 0, 0, "no", "no|yes|verify",
       "Encrypt the connection: no, yes (without looking at the server's certificate), or verify." },
-    { "database", "tls_ca", TEXT, AT(database.tls_ca), 0, 4096, "", NULL,
+    { "tls_ca", VALUE_TEXT, AT(database.tls_ca), 0, 4096, "", NULL,
       "File of certificates that verify trusts." },
-    { "database", "timeout", TIME, AT(database.timeout_ms), 1 * SECONDS, 1 * HOURS, "5 s", NULL,
+    { "timeout", VALUE_TIME, AT(database.timeout_ms), 1 * VALUE_SECOND, 1 * VALUE_HOUR, "5 s", NULL,
       "How long to wait for the server's connection or answer." },
+    { .name = NULL },
+};
 
-    { "kafka", "brokers", TEXT, AT(kafka.brokers), 1, 8000, "localhost:9092", NULL,
+static const struct value kafka_values[] = {
+    { "brokers", VALUE_TEXT, AT(kafka.brokers), 1, 8000, "localhost:9092", NULL,
       "Kafka brokers to begin with, HOST:PORT, separated by commas." },
-    { "kafka", "topic", TEXT, AT(kafka.topic), 1, KC_WIRE_TOPIC_MAX, KC_WIRE_TOPIC,
+    { "topic", VALUE_TEXT, AT(kafka.topic), 1, KC_WIRE_TOPIC_MAX, KC_WIRE_TOPIC,
       KC_WIRE_TOPIC_CHARS, "Topic of the pictures. Camera 3 writes to its partition 3." },
-    { "kafka", "status_topic", TEXT, AT(kafka.status_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
+    { "status_topic", VALUE_TEXT, AT(kafka.status_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
       KC_WIRE_TOPIC_CHARS,
       "Topic of the cameras' states (compacted). Empty: topic with .status behind it." },
-    { "kafka", "small_topic", TEXT, AT(kafka.small_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
+    { "small_topic", VALUE_TEXT, AT(kafka.small_topic), 0, KC_WIRE_ANY_TOPIC_MAX, "",
       KC_WIRE_TOPIC_CHARS,
       "Topic of the small pictures, made when a camera wants them. Empty: topic with .small\n"
       "behind it." },
-    { "kafka", "replication", COUNT, AT(kafka.replication), 0, 100, "0", NULL,
+    { "replication", VALUE_COUNT, AT(kafka.replication), 0, 100, "0", NULL,
       "Replicas of a topic made by kafkacam-producer. 0: what the broker has as default." },
-    { "kafka", "retention_time", TIME, AT(kafka.retention_ms), 1 * SECONDS, 3650 * DAYS, "1 h",
-      NULL,
+    { "retention_time", VALUE_AGE, AT(kafka.retention_ms), 1 * VALUE_SECOND, 3650 * VALUE_DAY,
+      "1 h", NULL,
       "For topics made by kafkacam-producer: how long pictures are kept. What is set in\n"
       "an existing topic stays as it is." },
-    { "kafka", "retention_bytes", SIZE, AT(kafka.retention_bytes), 1 * MIB, 1048576 * GIB, "512M",
-      NULL,
+    { "retention_bytes", VALUE_SIZE, AT(kafka.retention_bytes), 1 * VALUE_MIB, 1048576 * VALUE_GIB,
+      "512M", NULL,
       "How much of one camera's pictures is kept, whichever comes first. Disk per camera and\n"
       "replica: at most retention_bytes + segment_bytes, so 100 cameras need up to 60 GB as set\n"
       "here. At 5 pictures of 100 kB a second 512M are 18 minutes." },
-    { "kafka", "segment_bytes", SIZE, AT(kafka.segment_bytes), 1 * MIB, 1 * GIB, "64M", NULL,
+    { "segment_bytes", VALUE_SIZE, AT(kafka.segment_bytes), 1 * VALUE_MIB, 1 * VALUE_GIB, "64M",
+      NULL,
       "Size of one file of a camera's log: the step in which Kafka deletes. Must hold the\n"
       "largest message." },
-    { "kafka", "max_message_bytes", SIZE, AT(kafka.max_message_bytes), 64 * KIB, 256 * MIB, "4M",
-      NULL,
+    { "max_message_bytes", VALUE_SIZE, AT(kafka.max_message_bytes), 64 * VALUE_KIB, 256 * VALUE_MIB,
+      "4M", NULL,
       "Largest message of the topic, cameras use it as well. Kafka's own default, 1M, is less "
       "than\n"
       "a sharp 4K picture. The broker's replica.fetch.max.bytes should be no less." },
-
-    { "cameras", "fps", REAL, AT(cameras.fps), 0, 1000, "5", NULL,
-      "Pictures a second at most. 0: all that the camera sends. This and what follows holds for\n"
-      "rows of the table that have NULL in the column of the same name." },
-    { "cameras", "width", COUNT, AT(cameras.width), 0, 16384, "0", NULL,
-      "Pictures wider than this are made smaller. 0: as the camera sends them." },
-    { "cameras", "quality", COUNT, AT(cameras.quality), 0, 100, "0", NULL,
-      "JPEG quality, 1 to 100. 0: 80, and pictures of MJPEG cameras go on as they are, which "
-      "costs\n"
-      "a tenth." },
-    { "cameras", "small_width", COUNT, AT(cameras.small_width), 0, 4096, "0", NULL,
-      "Width of a second, small picture for walls of many cameras. 0: none." },
-    { "cameras", "small_fps", REAL, AT(cameras.small_fps), 0, 1000, "2", NULL,
-      "Small pictures a second at most. 0: as many as large ones." },
-    { "cameras", "transport", CHOICE, AT(cameras.transport), 0, 0, "tcp", "tcp|udp|auto",
-      "How RTSP carries the video: tcp, udp, or auto (tcp, then udp)." },
-    { "cameras", "timeout", TIME, AT(cameras.timeout_ms), 1 * SECONDS, 1 * HOURS, "10 s", NULL,
-      "A camera that sends no picture for this long is connected to again." },
-    { "cameras", "max_frame_bytes", SIZE, AT(cameras.max_frame_bytes), 16 * KIB, 256 * MIB, "3M",
-      NULL,
-      "A picture that is larger is encoded again at a lower quality, then dropped. Less than\n"
-      "kafka max_message_bytes." },
-    { "cameras", "tls_verify", CHOICE, AT(cameras.tls_verify), 0, 0, "yes", "no|yes",
-      "Whether the certificate of an rtsps:// camera must be right." },
-    { "cameras", "tls_ca", TEXT, AT(cameras.tls_ca), 0, 4096, "", NULL,
-      "File of certificates to trust for that. Empty: the system's." },
-
-    { "producer", "log_level", CHOICE, AT(producer.log_level), 0, 0, "info",
-      "error|warning|info|debug|trace", "What is logged: error, warning, info, debug or trace." },
-    { "producer", "max_cameras", COUNT, AT(producer.max_cameras), 1, KC_WIRE_CAM_MAX, "1000", NULL,
-      "Highest camera number. The topic gets as many partitions as the highest id asks for; this\n"
-      "keeps a slip of the finger from asking the broker for thousands." },
-    { "producer", "catalog_interval", TIME, AT(producer.catalog_interval_ms), 1 * SECONDS, 1 * DAYS,
-      "30 s", NULL, "How often the table is read. SIGHUP reads it at once." },
-    { "producer", "report_interval", TIME, AT(producer.report_interval_ms), 200 * MS, 1 * MINUTES,
-      "5 s", NULL,
-      "How often a camera's process reports. One that is silent for three of these is killed and\n"
-      "started again." },
-    { "producer", "status_interval", TIME, AT(producer.status_interval_ms), 1 * SECONDS, 1 * HOURS,
-      "30 s", NULL,
-      "How often a camera's state is written to the status topic when it does not change." },
-    { "producer", "start_interval", TIME, AT(producer.start_interval_ms), 0, 1 * MINUTES, "100 ms",
-      NULL, "Time between the starts of two cameras, so that hundreds do not start at once." },
-    { "producer", "camera_program", TEXT, AT(producer.camera_program), 1, 4095,
-      LIBEXECDIR "/kafkacam-camera", NULL, "Program that serves one camera." },
-    { "producer", "host", TEXT, AT(producer.host), 0, 255, "", NULL,
-      "Name of this host in the cameras' status. Empty: the system's host name." },
-    { "producer", "user", TEXT, AT(producer.user), 0, 255, "", NULL,
-      "User to become when started as root. Empty: none; the service files start it as kafkacam." },
+    { .name = NULL },
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(*keys))
+static const struct value producer_values[] = {
+    { "log_level", VALUE_CHOICE, AT(producer.log_level), 0, 0, "info",
+      "error|warning|info|debug|trace", "What is logged: error, warning, info, debug or trace." },
+    { "max_cameras", VALUE_COUNT, AT(producer.max_cameras), 1, KC_WIRE_CAM_MAX, "1000", NULL,
+      "Highest camera number. The topic gets as many partitions as the highest id asks for; this\n"
+      "keeps a slip of the finger from asking the broker for thousands." },
+    { "catalog_interval", VALUE_TIME, AT(producer.catalog_interval_ms), 1 * VALUE_SECOND,
+      1 * VALUE_DAY, "30 s", NULL, "How often the table is read. SIGHUP reads it at once." },
+    { "report_interval", VALUE_TIME, AT(producer.report_interval_ms), 200, 1 * VALUE_MINUTE, "5 s",
+      NULL,
+      "How often a camera's process reports. One that is silent for three of these is killed and\n"
+      "started again." },
+    { "status_interval", VALUE_TIME, AT(producer.status_interval_ms), 1 * VALUE_SECOND,
+      1 * VALUE_HOUR, "30 s", NULL,
+      "How often a camera's state is written to the status topic when it does not change." },
+    { "start_interval", VALUE_TIME, AT(producer.start_interval_ms), 0, 1 * VALUE_MINUTE, "100 ms",
+      NULL, "Time between the starts of two cameras, so that hundreds do not start at once." },
+    { "camera_program", VALUE_TEXT, AT(producer.camera_program), 1, 4095,
+      LIBEXECDIR "/kafkacam-camera", NULL, "Program that serves one camera." },
+    { "host", VALUE_TEXT, AT(producer.host), 0, 255, "", NULL,
+      "Name of this host in the cameras' status. Empty: the system's host name." },
+    { "user", VALUE_TEXT, AT(producer.user), 0, 255, "", NULL,
+      "User to become when started as root. Empty: none; the service files start it as kafkacam." },
+    { .name = NULL },
+};
+
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+/* By the order of the file; offsets of the values are from base. */
+static const struct section {
+    const char *name;
+    const struct value *values; /* ended by one without a name */
+    size_t base;
+} sections[] = {
+    { "database", database_values, 0 },
+    { "kafka", kafka_values, 0 },
+    { "cameras", settings_table, AT(cameras) },
+    { "producer", producer_values, 0 },
+};
+
+#define SECTIONS   COUNT(sections)
+#define VALUES_MAX 30 /* of a section */
+
+_Static_assert(COUNT(database_values) <= VALUES_MAX && COUNT(kafka_values) <= VALUES_MAX &&
+                   COUNT(producer_values) <= VALUES_MAX,
+               "VALUES_MAX is too small");
+
+/* One key of the file. */
+struct key {
+    const struct section *section;
+    const struct value *value;
+};
 
 /* While a file is read. */
 struct reading {
     struct conf *conf;
     FILE *stream;
-    int line;            /* that the reader gave last */
-    int set[KEY_COUNT];  /* line of each key, 0: not set */
-    char *password_file; /* to be read when all lines are known */
+    int line;                      /* that the reader gave last */
+    int set[SECTIONS][VALUES_MAX]; /* line of each key, 0: not set */
+    char *password_file;           /* to be read when all lines are known */
     int errors;
 };
 
-/* ---- values ------------------------------------------------------------------------------- */
-
-struct unit {
-    const char *name;
-    double factor;
-};
-
-static const struct unit time_units[] = { { "ms", MS },   { "s", SECONDS }, { "min", MINUTES },
-                                          { "h", HOURS }, { "d", DAYS },    { NULL, 0 } };
-static const struct unit size_units[] = {
-    { "", 1 }, { "k", KIB }, { "M", MIB }, { "G", GIB }, { NULL, 0 }
-};
-static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
-
-static const struct unit *units_of(enum kind kind)
+/* 1 and *key, or 0: there is none of that name. */
+static int find_key(struct key *key, const char *section, const char *name)
 {
-    return kind == TIME ? time_units : kind == SIZE ? size_units : no_units;
-}
-
-/* number in the largest unit that leaves no fraction. */
-static void format_number(char text[32], enum kind kind, double number)
-{
-    const struct unit *unit = units_of(kind);
-    const struct unit *best = unit;
-
-    for (; unit->name; unit++) {
-        if (number >= unit->factor && fmod(number, unit->factor) == 0) {
-            best = unit;
+    for (key->section = sections; key->section < sections + SECTIONS; key->section++) {
+        for (key->value = key->section->values; key->value->name; key->value++) {
+            if (!strcmp(key->section->name, section) && !strcmp(key->value->name, name)) {
+                return 1;
+            }
         }
-    }
-    snprintf(text, 32, "%.15g%s%s", number / best->factor, kind == TIME ? " " : "", best->name);
-}
-
-/* What a right value looks like, for messages and for the printed file. */
-static void format_expected(char *text, size_t size, const struct key *key)
-{
-    char min[32], max[32];
-
-    format_number(min, key->kind, key->min);
-    format_number(max, key->kind, key->max);
-    switch (key->kind) {
-    case CHOICE:
-        snprintf(text, size, "one of %s", key->choices);
-        break;
-    case COUNT:
-        snprintf(text, size, "a whole number from %s to %s", min, max);
-        break;
-    case REAL:
-        snprintf(text, size, "a number from %s to %s", min, max);
-        break;
-    case SIZE:
-        snprintf(text, size, "a size such as 500k, 64M or 1G from %s to %s", min, max);
-        break;
-    case TIME:
-        snprintf(text, size, "a time such as 500 ms, 10 s, 5 min or 1 h from %s to %s", min, max);
-        break;
-    default:
-        snprintf(text, size, "%s%s to %s characters%s%s", key->choices ? "a name of " : "text of ",
-                 min, max, key->choices ? " out of " : "", key->choices ? key->choices : "");
-        break;
-    }
-}
-
-/* "10", "10 s", "64M": a plain decimal number, perhaps a blank, a unit out of the list. */
-static int parse_number(double *number, enum kind kind, const char *text)
-{
-    const struct unit *unit;
-    char *end;
-
-    /* strtod() alone would take "inf", "nan", "0x10" and a sign. */
-    if (!isdigit((unsigned char)*text) || strspn(text, "0123456789.") > 15) {
-        return -1;
-    }
-    *number = strtod(text, &end);
-    if (end != text + strspn(text, "0123456789.")) {
-        return -1;
-    }
-    while (*end == ' ' || *end == '\t') {
-        end++;
-    }
-    for (unit = units_of(kind); unit->name; unit++) {
-        if (!strcmp(end, unit->name)) {
-            *number *= unit->factor;
-            return (kind != REAL && *number != floor(*number)) ? -1 : 0;
-        }
-    }
-    return -1;
-}
-
-static int parse_choice(int *number, const char *choices, const char *text)
-{
-    size_t length = strlen(text);
-    int i;
-
-    for (i = 0; *choices; i++) {
-        size_t word = strcspn(choices, "|");
-
-        if (word == length && !strncmp(choices, text, length)) {
-            *number = i;
-            return 0;
-        }
-        choices += word + (choices[word] == '|');
-    }
-    return -1;
-}
-
-static void wipe(char *text)
-{
-    if (text) {
-        explicit_bzero(text, strlen(text));
-        free(text);
-    }
-}
-
-static void set_text(char **at, const char *text)
-{
-    wipe(*at);
-    *at = mem_text(text);
-}
-
-/* Put text into the field of key. -1: it is no such value. */
-static int set_value(struct conf *conf, const struct key *key, const char *text)
-{
-    void *at = (char *)conf + key->offset;
-    size_t length = strlen(text);
-    double number = 0;
-
-    if (key->kind == CHOICE) {
-        return parse_choice(at, key->choices, text);
-    }
-    if (key->kind == TEXT) {
-        if (length < key->min || length > key->max ||
-            (key->choices && text[strspn(text, key->choices)])) {
-            return -1;
-        }
-        set_text(at, text);
-        return 0;
-    }
-    if (parse_number(&number, key->kind, text) || number < key->min || number > key->max) {
-        return -1;
-    }
-    if (key->kind == REAL) {
-        *(double *)at = number;
-    }
-    else if (key->kind == SIZE || key->offset == AT(kafka.retention_ms)) {
-        *(uint64_t *)at = (uint64_t)number;
-    }
-    else {
-        *(uint32_t *)at = (uint32_t)number;
     }
     return 0;
+}
+
+static int *line_at(struct reading *reading, const struct key *key)
+{
+    return &reading->set[key->section - sections][key->value - key->section->values];
+}
+
+static void *base_of(struct conf *conf, const struct section *section)
+{
+    return (char *)conf + section->base;
 }
 
 /* ---- lines -------------------------------------------------------------------------------- */
@@ -319,29 +171,27 @@ static void complain(struct reading *reading, int line, const char *what)
     reading->errors++;
 }
 
-static void complain_unknown(struct reading *reading, const char *section, const char *name)
+static void complain_unknown(struct reading *reading, const char *name, const char *word)
 {
+    const struct section *section = sections;
+    const struct value *value;
     char text[2000];
-    size_t used, i;
-    int known = 0;
+    size_t used;
 
-    for (i = 0; i < KEY_COUNT; i++) {
-        known |= !strcmp(keys[i].section, section);
+    while (section < sections + SECTIONS && strcmp(section->name, name)) {
+        section++;
     }
-    if (!known) {
+    if (section == sections + SECTIONS) {
         snprintf(text, sizeof(text),
-                 "no section [%s]; there are [database], [kafka], [cameras] and [producer]",
-                 section);
+                 "no section [%s]; there are [database], [kafka], [cameras] and [producer]", name);
         complain(reading, reading->line, text);
         return;
     }
-    used = (size_t)snprintf(text, sizeof(text), "no key \"%s\" in [%s]; there are", name, section);
-    for (i = 0; i < KEY_COUNT && used < sizeof(text); i++) {
-        if (!strcmp(keys[i].section, section)) {
-            used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", keys[i].name);
-        }
+    used = (size_t)snprintf(text, sizeof(text), "no key \"%s\" in [%s]; there are", word, name);
+    for (value = section->values; value->name && used < sizeof(text); value++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", value->name);
     }
-    if (!strcmp(section, "kafka") && used < sizeof(text)) {
+    if (!strcmp(name, "kafka") && used < sizeof(text)) {
         snprintf(text + used, sizeof(text) - used, " and kafka.PROPERTY for those of librdkafka");
     }
     complain(reading, reading->line, text);
@@ -350,7 +200,7 @@ static void complain_unknown(struct reading *reading, const char *section, const
 static void take_property(struct reading *reading, const char *name, const char *value)
 {
     struct conf *conf = reading->conf;
-    struct conf_property *property;
+    struct job_setting *property;
     size_t i;
 
     if (!strcmp(name, "bootstrap.servers") || !strcmp(name, "metadata.broker.list")) {
@@ -371,26 +221,28 @@ static void take_property(struct reading *reading, const char *name, const char 
     property->line = reading->line;
 }
 
-static void take_key(struct reading *reading, size_t number, const char *value)
+static void take_key(struct reading *reading, const struct key *key, const char *text)
 {
-    const struct key *key = &keys[number];
-    char expected[300], text[1000];
+    const struct value *value = key->value;
+    int *line = line_at(reading, key);
+    char expected[300], why[1000];
 
-    if (reading->set[number]) {
-        snprintf(text, sizeof(text), "[%s] %s was set in line %d before", key->section, key->name,
-                 reading->set[number]);
-        complain(reading, reading->line, text);
+    if (*line) {
+        snprintf(why, sizeof(why), "[%s] %s was set in line %d before", key->section->name,
+                 value->name, *line);
+        complain(reading, reading->line, why);
         return;
     }
-    reading->set[number] = reading->line;
-    if (key->kind == SECRET_FILE) {
-        set_text(&reading->password_file, value);
+    *line = reading->line;
+    if (value->kind == VALUE_FILE) {
+        mem_wipe(reading->password_file);
+        reading->password_file = mem_text(text);
     }
-    else if (set_value(reading->conf, key, value)) {
-        format_expected(expected, sizeof(expected), key);
-        snprintf(text, sizeof(text), "[%s] %s = %.200s: must be %s", key->section, key->name,
-                 key->offset == AT(database.password) ? "***" : value, expected);
-        complain(reading, reading->line, text);
+    else if (value_parse(value, base_of(reading->conf, key->section), text)) {
+        value_expected(expected, sizeof(expected), value);
+        snprintf(why, sizeof(why), "[%s] %s = %.200s: must be %s", key->section->name, value->name,
+                 value->offset == AT(database.password) ? "***" : text, expected);
+        complain(reading, reading->line, why);
     }
 }
 
@@ -398,19 +250,17 @@ static void take_key(struct reading *reading, size_t number, const char *value)
 static int take_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
-    size_t i;
+    struct key key;
 
     if (!strcmp(section, "kafka") && !strncmp(name, KAFKA_PREFIX, strlen(KAFKA_PREFIX))) {
         take_property(reading, name + strlen(KAFKA_PREFIX), value);
-        return 1;
     }
-    for (i = 0; i < KEY_COUNT; i++) {
-        if (!strcmp(keys[i].section, section) && !strcmp(keys[i].name, name)) {
-            take_key(reading, i, value);
-            return 1;
-        }
+    else if (find_key(&key, section, name)) {
+        take_key(reading, &key, value);
     }
-    complain_unknown(reading, section, name);
+    else {
+        complain_unknown(reading, section, name);
+    }
     return 1;
 }
 
@@ -454,7 +304,8 @@ static void read_password(struct reading *reading, int line)
     }
     else {
         text[strcspn(text, "\r\n")] = '\0';
-        set_text(&reading->conf->database.password, text);
+        mem_wipe(reading->conf->database.password);
+        reading->conf->database.password = mem_text(text);
     }
     explicit_bzero(text, sizeof(text));
     if (file) {
@@ -462,27 +313,26 @@ static void read_password(struct reading *reading, int line)
     }
 }
 
-static int line_of(const struct reading *reading, const char *section, const char *name)
+static int line_of(struct reading *reading, const char *section, const char *name)
 {
-    size_t i;
+    struct key key;
 
-    for (i = 0; i < KEY_COUNT; i++) {
-        if (!strcmp(keys[i].section, section) && !strcmp(keys[i].name, name)) {
-            return reading->set[i];
-        }
-    }
-    return 0;
+    return find_key(&key, section, name) ? *line_at(reading, &key) : 0;
 }
 
 static void set_presets(struct conf *conf)
 {
-    size_t i;
+    const struct section *section;
+    const struct value *value;
 
-    for (i = 0; i < KEY_COUNT; i++) {
-        if (keys[i].kind != SECRET_FILE && set_value(conf, &keys[i], keys[i].preset)) {
-            /* A mistake in the table; the unit test finds it. */
-            log_error(1002, "[%s] %s: bad default", keys[i].section, keys[i].name);
-            abort();
+    for (section = sections; section < sections + SECTIONS; section++) {
+        for (value = section->values; value->name; value++) {
+            if (value->kind != VALUE_FILE &&
+                value_parse(value, base_of(conf, section), value->preset)) {
+                /* A mistake in the table; the unit test finds it. */
+                log_error(1002, "[%s] %s: bad default", section->name, value->name);
+                abort();
+            }
         }
     }
 }
@@ -526,12 +376,13 @@ static void check_whole(struct reading *reading)
     }
     if (!*conf->producer.host) {
         gethostname(host, sizeof(host) - 1);
-        set_text(&conf->producer.host, host);
+        free(conf->producer.host);
+        conf->producer.host = mem_text(host);
     }
 }
 
 /* Passwords in a file that all may read: worth a word, not a refusal. */
-static void check_mode(const struct reading *reading)
+static void check_mode(struct reading *reading)
 {
     const struct conf *conf = reading->conf;
     int secret = line_of(reading, "database", "password");
@@ -599,19 +450,21 @@ int conf_read(struct conf **conf, const char *path)
 
 void conf_free(struct conf *conf)
 {
+    const struct section *section;
+    const struct value *value;
     size_t i;
 
     if (!conf) {
         return;
     }
-    for (i = 0; i < KEY_COUNT; i++) {
-        if (keys[i].kind == TEXT) {
-            wipe(*(char **)((char *)conf + keys[i].offset));
+    for (section = sections; section < sections + SECTIONS; section++) {
+        for (value = section->values; value->name; value++) {
+            value_clear(value, base_of(conf, section));
         }
     }
     for (i = 0; i < conf->kafka.property_count; i++) {
         free(conf->kafka.properties[i].name);
-        wipe(conf->kafka.properties[i].value);
+        mem_wipe(conf->kafka.properties[i].value);
     }
     free(conf->kafka.properties);
     free(conf->path);
@@ -628,31 +481,34 @@ static void print_comment(FILE *out, const char *text)
     }
 }
 
+static void print_value(FILE *out, const struct value *value)
+{
+    char range[80];
+
+    fputc('\n', out);
+    print_comment(out, value->help);
+    value_range(range, sizeof(range), value);
+    if (*range) {
+        print_comment(out, range);
+    }
+    fprintf(out, "#%s =%s%s\n", value->name, *value->preset ? " " : "", value->preset);
+}
+
 void conf_print_defaults(FILE *out)
 {
-    const char *section = "";
-    char min[32], max[32];
-    size_t i;
+    const struct section *section;
+    const struct value *value;
 
     fputs("# Settings of kafkacam-producer, see producer.conf(5). What stands here behind a # is "
           "the\n"
           "# default. \"kafkacam-producer --check\" says whether all is right.\n",
           out);
-    for (i = 0; i < KEY_COUNT; i++) {
-        if (strcmp(section, keys[i].section)) {
-            section = keys[i].section;
-            fprintf(out, "\n[%s]\n", section);
+    for (section = sections; section < sections + SECTIONS; section++) {
+        fprintf(out, "\n[%s]\n", section->name);
+        for (value = section->values; value->name; value++) {
+            print_value(out, value);
         }
-        fputc('\n', out);
-        print_comment(out, keys[i].help);
-        if (keys[i].kind != TEXT && keys[i].kind != SECRET_FILE && keys[i].kind != CHOICE) {
-            format_number(min, keys[i].kind, keys[i].min);
-            format_number(max, keys[i].kind, keys[i].max);
-            fprintf(out, "# From %s to %s.\n", min, max);
-        }
-        fprintf(out, "#%s =%s%s\n", keys[i].name, *keys[i].preset ? " " : "", keys[i].preset);
-        if (!strcmp(section, "kafka") &&
-            (i + 1 == KEY_COUNT || strcmp(keys[i + 1].section, section))) {
+        if (section->values == kafka_values) {
             fputc('\n', out);
             print_comment(out, "Any property of librdkafka, for the supervisor and the cameras, "
                                "with kafka. before\n"

@@ -1,5 +1,6 @@
-/* producer.conf: every setting of kafkacam-producer, read once at the start. All keys stand in one
- * table in conf.c with type, range, default and words; conf/producer.conf is printed from it.
+/* producer.conf: every setting of kafkacam-producer, read once at the start. All keys stand in
+ * tables, conf.c's and settings.c's, with type, range, default and words; conf/producer.conf is
+ * printed from them.
  *
  * One thread; after conf_read() nothing in it changes. */
 #ifndef CONF_H
@@ -11,13 +12,6 @@
 #include "log.h"
 
 enum conf_db_tls { CONF_DB_TLS_NO, CONF_DB_TLS_YES, CONF_DB_TLS_VERIFY };
-
-/* One "kafka.NAME = VALUE": a property of librdkafka. */
-struct conf_property {
-    char *name; /* without "kafka." */
-    char *value;
-    int line;
-};
 
 struct conf {
     char *path; /* of the file itself, for messages */
@@ -33,18 +27,11 @@ struct conf {
         char *brokers, *topic, *status_topic, *small_topic;
         uint32_t replication; /* 0: the broker's default */
         uint64_t retention_ms, retention_bytes, segment_bytes, max_message_bytes;
-        struct conf_property *properties;
+        struct job_setting *properties; /* each "kafka.NAME = VALUE", without "kafka." */
         size_t property_count;
     } kafka;
 
-    struct { /* what a row that says NULL gets */
-        double fps, small_fps;
-        uint32_t width, quality, small_width, timeout_ms;
-        uint64_t max_frame_bytes;
-        enum job_transport transport;
-        int tls_verify;
-        char *tls_ca;
-    } cameras;
+    struct camera_settings cameras; /* what a row that says NULL gets */
 
     struct {
         enum log_level log_level;

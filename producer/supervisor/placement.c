@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "kc_wire.h"
 #include "mem.h"
 
@@ -55,10 +55,7 @@ struct placement {
 
 static time_t seconds_now(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    return (time_t)(clock_mono_ms() / 1000);
 }
 
 /* ---- settings ----------------------------------------------------------------------------- */
@@ -90,7 +87,7 @@ static rd_kafka_conf_t *settings_of(const struct conf *conf, int *wrong)
     set(settings, "client.id", "kafkacam-producer");
     set(settings, "socket.keepalive.enable", "true");
     for (i = 0; i < conf->kafka.property_count; i++) {
-        const struct conf_property *property = &conf->kafka.properties[i];
+        const struct job_setting *property = &conf->kafka.properties[i];
 
         if (rd_kafka_conf_set(settings, property->name, property->value, why, sizeof(why)) !=
             RD_KAFKA_CONF_OK) {
@@ -445,11 +442,10 @@ static int make_missing(struct placement *placement)
  * we may not see would be made again and again), else now and then. */
 static time_t look_and_make(struct placement *placement)
 {
-    static const time_t steps[] = { 1, 2, 5, 10, 30 };
     int made;
 
     if (look(placement)) {
-        return steps[placement->failures > 5 ? 4 : placement->failures - 1];
+        return (time_t)(clock_backoff_ms(placement->failures) / 1000);
     }
     made = make_missing(placement);
     return made > 0 ? 1 : LOOK_AGAIN_S;
@@ -822,12 +818,7 @@ void placement_stop(struct placement *placement)
         return;
     }
     atomic_store(&placement->stop, 1);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 500000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    until = clock_after(CLOCK_REALTIME, 500);
     if (pthread_timedjoin_np(placement->thread, NULL, &until)) {
         return; /* waits for a broker; what it uses stays, the process ends soon */
     }

@@ -10,11 +10,12 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "catalog.h"
+#include "clock.h"
 #include "mem.h"
 #include "notify.h"
+#include "once.h"
 #include "placement.h"
 #include "process.h"
 
@@ -42,7 +43,7 @@ struct camera {
     unsigned failures; /* ends without being told, in a row */
     uint32_t restarts; /* since the supervisor's start */
     int complained;    /* that it fails was said, so that it streams again will be */
-    uint64_t said[4];  /* hashes of the reasons that were said since it last ran for long */
+    struct once said;  /* of the reasons, since it last ran for long */
     enum { NOT_KILLED, SILENT, NONSENSE } killed; /* by us, and why */
 
     enum kc_wire_state state;
@@ -74,22 +75,6 @@ struct supervisor {
     uint32_t alive_interval_ms;
 };
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int running(const struct camera *camera)
 {
     return camera->process.pid > 0;
@@ -105,7 +90,7 @@ static void set_state(struct camera *camera, enum kc_wire_state state, const cha
     if (state != camera->state) {
         log_debug("camera %u: %s %s", camera->row.cam, kc_wire_state_format(state), safe);
         camera->state = state;
-        camera->since_ms = wall_ms();
+        camera->since_ms = clock_wall_ms();
         camera->changed = 1;
     }
     if (strcmp(safe, camera->error)) {
@@ -133,13 +118,10 @@ static void write_status(struct supervisor *supervisor, struct camera *camera, u
 
 /* ---- a camera's process ------------------------------------------------------------------- */
 
-/* 1, 2, 5, 10, 30 s, 20 % more or less so that cameras which failed together start apart. */
+/* 20 % more or less, so that cameras which failed together start apart. */
 static uint64_t pause_ms(unsigned failures)
 {
-    static const uint64_t steps[] = { 1000, 2000, 5000, 10000, 30000 };
-    uint64_t step = steps[failures > 5 ? 4 : failures - 1];
-
-    return step * (uint64_t)(800 + random() % 401) / 1000;
+    return clock_backoff_ms(failures) * (uint64_t)(800 + random() % 401) / 1000;
 }
 
 static struct job job_of(const struct supervisor *supervisor, const struct camera *camera)
@@ -150,20 +132,11 @@ static struct job job_of(const struct supervisor *supervisor, const struct camer
         .cam = row->cam,
         .name = row->name,
         .url = row->url,
-        .transport = row->transport,
-        .fps = row->fps,
-        .width = row->width,
-        .quality = row->quality,
-        .small_width = row->small_width,
-        .small_fps = row->small_fps,
-        .timeout_ms = conf->cameras.timeout_ms,
+        .settings = row->settings,
         .report_interval_ms = conf->producer.report_interval_ms,
         .epoch_ms = camera->epoch_ms,
-        .max_frame_bytes = conf->cameras.max_frame_bytes,
-        .tls_verify = row->tls_verify,
-        .tls_ca = row->tls_ca,
         .topic = conf->kafka.topic,
-        .small_topic = row->small_width ? conf->kafka.small_topic : NULL,
+        .small_topic = row->settings.small_width ? conf->kafka.small_topic : NULL,
         .kafka = supervisor->kafka,
         .kafka_count = supervisor->kafka_count,
         .log_level = conf->producer.log_level,
@@ -204,7 +177,7 @@ static void start(struct supervisor *supervisor, struct camera *camera, uint64_t
     int error;
 
     /* Ever upwards, whatever the clock does: readers drop what comes from a lower one. */
-    camera->epoch_ms = wall_ms() > camera->epoch_ms ? wall_ms() : camera->epoch_ms + 1;
+    camera->epoch_ms = clock_wall_ms() > camera->epoch_ms ? clock_wall_ms() : camera->epoch_ms + 1;
     job = job_of(supervisor, camera);
     error = process_start(&camera->process, supervisor->conf->producer.camera_program,
                           supervisor->to_syslog, &job);
@@ -252,28 +225,19 @@ static void describe_end(char *text, size_t size, const struct camera *camera, i
 static void complain(struct camera *camera)
 {
     static const int ids[] = { [NOT_KILLED] = 1302, [SILENT] = 1304, [NONSENSE] = 1303 };
-    const size_t places = sizeof(camera->said) / sizeof(*camera->said);
-    uint64_t hash = mem_hash(camera->error);
-    size_t i;
 
-    for (i = 0; i < places; i++) {
-        if (camera->said[i] == hash) {
-            return;
-        }
-        if (camera->said[i] == 0) {
-            camera->said[i] = hash;
-            camera->complained = 1;
-            log_warning(ids[camera->killed], "camera %u: %s; starting it again%s", camera->row.cam,
-                        camera->error, i + 1 < places ? "" : ", further reasons are not logged");
-            return;
-        }
+    if (once_new(&camera->said, camera->error)) {
+        camera->complained = 1;
+        log_warning(ids[camera->killed], "camera %u: %s; starting it again%s", camera->row.cam,
+                    camera->error,
+                    once_full(&camera->said) ? ", further reasons are not logged" : "");
     }
 }
 
 static void forget_complaints(struct camera *camera)
 {
     camera->failures = 0;
-    memset(camera->said, 0, sizeof(camera->said));
+    once_forget(&camera->said);
 }
 
 /* It ended without being told to. What it said of itself last is the better reason. */
@@ -379,11 +343,8 @@ static int same_text(const char *one, const char *two)
 /* Whether a process with the job of one does for two. The name is not its affair. */
 static int same_job(const struct catalog_row *one, const struct catalog_row *two)
 {
-    return same_text(one->url, two->url) && same_text(one->tls_ca, two->tls_ca) &&
-           same_text(one->refused, two->refused) && one->transport == two->transport &&
-           one->fps == two->fps && one->small_fps == two->small_fps && one->width == two->width &&
-           one->quality == two->quality && one->small_width == two->small_width &&
-           one->tls_verify == two->tls_verify;
+    return same_text(one->url, two->url) && same_text(one->refused, two->refused) &&
+           settings_same(&one->settings, &two->settings);
 }
 
 static void take_changes(struct camera *camera, struct catalog_row *row, uint64_t now)
@@ -412,7 +373,7 @@ static void add_camera(struct supervisor *supervisor, struct catalog_row *row)
     camera->row = *row;
     camera->wanted = 1;
     camera->state = KC_WIRE_CONNECTING;
-    camera->since_ms = wall_ms();
+    camera->since_ms = clock_wall_ms();
     camera->changed = 1;
     camera->process.fd = -1;
     memset(row, 0, sizeof(*row));
@@ -447,7 +408,7 @@ static void place(struct supervisor *supervisor, const struct catalog_table *tab
 
     for (i = 0; i < table->count; i++) {
         cameras[i].cam = table->rows[i].cam;
-        cameras[i].small = table->rows[i].small_width > 0;
+        cameras[i].small = table->rows[i].settings.small_width > 0;
     }
     placement_cameras(supervisor->placement, cameras, table->count);
     free(cameras);
@@ -507,7 +468,8 @@ static void tend_start(struct supervisor *supervisor, struct camera *camera, uin
         camera->start_ms > supervisor->next_start_ms ? camera->start_ms : supervisor->next_start_ms;
 
     /* placement wakes us when it has news. */
-    if (!placement_ready(supervisor->placement, camera->row.cam, camera->row.small_width > 0)) {
+    if (!placement_ready(supervisor->placement, camera->row.cam,
+                         camera->row.settings.small_width > 0)) {
         return;
     }
     if (now >= when) {
@@ -709,7 +671,7 @@ static void loop(struct supervisor *supervisor)
 
     while (!supervisor->stopping_ms || any_running(supervisor)) {
         count = epoll_wait(supervisor->epoll, events, EVENTS, wait_ms);
-        now = monotonic_ms();
+        now = clock_mono_ms();
         for (i = 0; i < count; i++) {
             take_event(supervisor, events[i].data.u64, now);
         }
@@ -809,7 +771,7 @@ int supervisor_run(const struct conf *conf, int to_syslog)
     supervisor->limit = conf->producer.max_cameras + 1;
     supervisor->cameras = mem_zeroed(supervisor->limit, sizeof(*supervisor->cameras));
     supervisor->alive_interval_ms = notify_alive_interval_ms();
-    srandom((unsigned)(wall_ms() ^ (uint64_t)getpid()));
+    srandom((unsigned)(clock_wall_ms() ^ (uint64_t)getpid()));
     collect_settings(supervisor);
     if (open_events(supervisor) ||
         placement_start(&supervisor->placement, conf, wake, supervisor) ||

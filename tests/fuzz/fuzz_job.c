@@ -23,7 +23,8 @@ static void try_job(const int pair[2])
         check(!job.url && !job.kafka);
         return;
     }
-    check(job.cam <= KC_WIRE_CAM_MAX && job.transport <= JOB_AUTO && job.url && job.name);
+    check(job.cam <= KC_WIRE_CAM_MAX && job.settings.transport <= SETTINGS_AUTO && job.url &&
+          job.name);
     if (!job_send(pair[0], &job)) {
         check(!job_receive(pair[1], &again, 0) && !strcmp(job.url, again.url));
         job_clear(&again);

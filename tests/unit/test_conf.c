@@ -51,7 +51,7 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(conf->kafka.max_message_bytes, 4 << 20);
     assert_int_equal(conf->kafka.retention_ms, 3600 * 1000);
     assert_true(conf->cameras.fps == 5);
-    assert_int_equal(conf->cameras.transport, JOB_TCP);
+    assert_int_equal(conf->cameras.transport, SETTINGS_TCP);
     assert_int_equal(conf->cameras.tls_verify, 1);
     assert_int_equal(conf->producer.max_cameras, 1000);
     assert_int_equal(conf->producer.log_level, LOG_LEVEL_INFO);

@@ -33,15 +33,15 @@ static struct job example(void)
         .cam = 3,
         .name = "Gate \"north\"",
         .url = "rtsp://user:p@ss:w/rd@host/path",
-        .transport = JOB_AUTO,
-        .fps = 12.5,
-        .width = 640,
-        .quality = 80,
-        .timeout_ms = 10000,
+        .settings.transport = SETTINGS_AUTO,
+        .settings.fps = 12.5,
+        .settings.width = 640,
+        .settings.quality = 80,
+        .settings.timeout_ms = 10000,
         .report_interval_ms = 5000,
         .epoch_ms = 1790000000123,
-        .max_frame_bytes = 4000000,
-        .tls_verify = 1,
+        .settings.max_frame_bytes = 4000000,
+        .settings.tls_verify = 1,
         .topic = "video",
         .kafka = settings,
         .kafka_count = 2,
@@ -61,12 +61,12 @@ static void a_job_arrives_as_it_was_sent(void **state)
     assert_int_equal(back.cam, 3);
     assert_string_equal(back.name, job.name);
     assert_string_equal(back.url, job.url);
-    assert_int_equal(back.transport, JOB_AUTO);
-    assert_true(back.fps == 12.5);
-    assert_int_equal(back.width, 640);
+    assert_int_equal(back.settings.transport, SETTINGS_AUTO);
+    assert_true(back.settings.fps == 12.5);
+    assert_int_equal(back.settings.width, 640);
     assert_true(back.epoch_ms == job.epoch_ms);
-    assert_int_equal(back.max_frame_bytes, 4000000);
-    assert_null(back.tls_ca);
+    assert_int_equal(back.settings.max_frame_bytes, 4000000);
+    assert_string_equal(back.settings.tls_ca, "");
     assert_null(back.small_topic);
     assert_int_equal(back.kafka_count, 2);
     assert_string_equal(back.kafka[1].name, "sasl.password");
@@ -132,6 +132,7 @@ static void a_packet_that_is_no_report_is_refused(void **state)
         "[]",
         "null",
         "{\"state\":2}",
+        "{\"why\":\"\"}",
         "{\"state\":9,\"why\":\"\",\"fps_in\":0,\"fps_out\":0,\"width\":0,\"height\":0,"
         "\"bytes_per_s\":0,\"frames\":0,\"dropped\":0,\"decode_ms\":0,\"encode_ms\":0}",
         "{\"state\":-1,\"why\":\"\",\"fps_in\":0,\"fps_out\":0,\"width\":0,\"height\":0,"
@@ -150,6 +151,34 @@ static void a_packet_that_is_no_report_is_refused(void **state)
         assert_int_equal(errno, EBADMSG);
         assert_int_equal(report.frames, 7);
     }
+}
+
+static void a_job_of_another_version_is_understood(void **state)
+{
+    static const char old[] =
+        "{\"cam\":3,\"name\":\"Gate\",\"url\":\"rtsp://h\",\"epoch_ms\":5,\"topic\":\"video\","
+        "\"fps\":2,\"what_comes_later\":[1],\"kafka\":[[\"bootstrap.servers\",\"h:1\"]]}";
+    struct camera_settings preset;
+    struct job job;
+
+    settings_preset(&preset);
+    assert_true(send(pair[0], old, strlen(old), 0) > 0);
+    assert_int_equal(job_receive(pair[1], &job, 1000), 0);
+    assert_true(job.settings.fps == 2);
+    preset.fps = 2;
+    assert_true(settings_same(&job.settings, &preset));
+    assert_int_equal(job.report_interval_ms, JOB_REPORT_INTERVAL_MS);
+    job_clear(&job);
+}
+
+static void a_report_of_another_version_is_understood(void **state)
+{
+    static const char other[] = "{\"state\":2,\"why\":\"\",\"fps_in\":3,\"new\":\"thing\"}";
+    struct job_report report;
+
+    assert_true(send(pair[1], other, strlen(other), 0) > 0);
+    assert_int_equal(job_report_receive(pair[0], &report), 0);
+    assert_true(report.state == KC_WIRE_STREAMING && report.fps_in == 3 && report.fps_out == 0);
 }
 
 static void a_job_cut_short_is_refused_and_leaves_nothing(void **state)
@@ -189,6 +218,10 @@ int main(void)
                                         close_pair),
         cmocka_unit_test_setup_teardown(nobody_waits_longer_than_asked, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(a_packet_that_is_no_report_is_refused, open_pair,
+                                        close_pair),
+        cmocka_unit_test_setup_teardown(a_job_of_another_version_is_understood, open_pair,
+                                        close_pair),
+        cmocka_unit_test_setup_teardown(a_report_of_another_version_is_understood, open_pair,
                                         close_pair),
         cmocka_unit_test_setup_teardown(a_job_cut_short_is_refused_and_leaves_nothing, open_pair,
                                         close_pair),

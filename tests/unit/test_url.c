@@ -52,8 +52,69 @@ static void the_host_is_found(void **state)
     assert_string_equal(host, "cam.example");
     assert_int_equal(url_host(host, sizeof(host), "rtsps://[::1]/"), 0);
     assert_string_equal(host, "::1");
+    assert_int_equal(url_host(host, sizeof(host), "rtsps://u:p/w@other/x"), 0);
+    assert_string_equal(host, "other");
     assert_int_equal(url_host(host, sizeof(host), "rtsps:///x"), -1);
     assert_int_equal(url_host(host, sizeof(host), "rtsps://a.host.that.is.too.long/"), -1);
+}
+
+static void only_rtsp_with_a_host_is_a_camera(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "x",
+        "file:///etc/passwd",
+        "concat:a|b",
+        "http://h/x",
+        "rtsp:/h",
+        "rtsp://",
+        "rtsps://",
+        "rtsp:///path",
+        "rtsp://user:pass@/path",
+        "rtsp://:554/x",
+        "rtsp://h:/x",
+        "rtsp://h:0/x",
+        "rtsp://h:65536/x",
+        "rtsp://h:5 4/x",
+        "rtsp://h\n/x",
+        " rtsp://h",
+        "rtsp://[::1/x",
+        "rtsp://[]/x",
+        "rtsp://h|x/y",
+        "rtsp://h\x01",
+        "pipe:0",
+        "rtsp+file://h/x",
+        "rtsp://\xc3\xbc/x",
+    };
+    static const char *const right[] = {
+        "rtsp://h",
+        "RTSP://H:8554",
+        "rtsps://10.0.0.1/x",
+        "rtsp://u:p@h",
+        "rtsp://u@h/x@y",
+        "rtsp://u:p@ss@h:1/x",
+        "rtsp://u:a%40%3A%2F%25@h/",
+        "rtsp://:p@h",
+        "rtsp://u:p/w@h/x",
+        "rtsp://user:p@ss:w/rd@host/path",
+        "rtsp://u:p?w@h/x",
+        "rtsp://[fe80::1%25eth0]/x",
+        "rtsp://cam_1.example.org?x=/y",
+        "rtsp://h/caf\xc3\xa9",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        if (!url_wrong(wrong[i], strlen(wrong[i]))) {
+            fail_msg("%s was taken", wrong[i]);
+        }
+    }
+    for (i = 0; i < sizeof(right) / sizeof(*right); i++) {
+        if (url_wrong(right[i], strlen(right[i]))) {
+            fail_msg("%s: %s", right[i], url_wrong(right[i], strlen(right[i])));
+        }
+    }
+    assert_non_null(url_wrong("rtsp://h\0x", 10));
 }
 
 static void other_protocols_are_none(void **state)
@@ -75,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_password_may_hold_anything),
         cmocka_unit_test(a_login_that_ffmpeg_would_cut_is_refused),
         cmocka_unit_test(the_host_is_found),
+        cmocka_unit_test(only_rtsp_with_a_host_is_a_camera),
         cmocka_unit_test(other_protocols_are_none),
     };
 
