@@ -41,8 +41,8 @@ typedef struct {
 } partition_t;
 
 typedef struct {
-    kc_feed_t *feed; /* none of these change */
-    int kind;        /* a kc_layer_t, or KC_FEED_STATES */
+    kc_feed_t *feed;  /* none of these change */
+    int kind;         /* a kc_layer_t, or KC_FEED_STATES */
     const char *name; /* NULL: there is none */
     kc_kafka_topic_t *handle;
     kc_hub_t *hub;     /* NULL for the states */
@@ -96,8 +96,8 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
 
     apr_atomic_set64(&partition->position, (apr_uint64_t)-1);
     partition->old = 1;
-    error = kc_kafka_start(topic->handle, number,
-                           states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(1), feed->queue);
+    error = kc_kafka_start(topic->handle, number, states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(1),
+                           feed->queue);
     if (error) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, feed->s,
                      KC_ID(2005) "partition %u of %s cannot be fetched: %s", number, topic->name,
@@ -106,7 +106,7 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
     }
     partition->fetching = 1;
     if (!states) {
-        kc_roster_fetch(feed->roster, (kc_layer_t)topic->kind, number, 1, apr_time_now());
+        kc_roster_fetch(feed->roster, (kc_layer_t)topic->kind, number, 1, kc_moment_now().steady);
         kc_counters_add(KC_COUNTER_PARTITIONS, 1);
         apr_atomic_inc32(&feed->fetched);
     }
@@ -126,7 +126,8 @@ static void stop_partition(topic_t *topic, apr_uint32_t number)
 {
     stop_fetching(topic, number);
     if (topic->kind != KC_FEED_STATES) {
-        kc_roster_fetch(topic->feed->roster, (kc_layer_t)topic->kind, number, 0, apr_time_now());
+        kc_roster_fetch(topic->feed->roster, (kc_layer_t)topic->kind, number, 0,
+                        kc_moment_now().steady);
     }
 }
 
@@ -393,25 +394,51 @@ static int comes_late(topic_t *topic, const kc_kafka_event_t *event, apr_time_t 
 
 /* ---- Pictures and states ---- */
 
+/* What there is to say about a picture's epoch. */
+static void note_epoch(topic_t *topic, const kc_frame_t *frame, kc_roster_verdict_t verdict)
+{
+    server_rec *s = topic->feed->s;
+
+    if (verdict == KC_ROSTER_PLAY_AHEAD) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     KC_ID(2080) "camera %u: the epoch %" APR_UINT64_T_FMT
+                                 " at offset %" APR_INT64_T_FMT
+                                 " of %s is later than clocks can differ and counts as none, "
+                                 "so a producer that was replaced may go on showing (said once)",
+                     frame->cam, frame->epoch_ms, frame->offset, topic->name);
+    }
+    else if (verdict == KC_ROSTER_OUTDATED_NEW) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            KC_ID(2081) "camera %u: pictures of a producer that began before the one "
+                        "that shows (epoch %" APR_UINT64_T_FMT " at offset %" APR_INT64_T_FMT
+                        " of %s) are dropped: two write for this camera, or a clock is wrong",
+            frame->cam, frame->epoch_ms, frame->offset, topic->name);
+    }
+}
+
 static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
 {
     partition_t *partition = &topic->partitions[event->partition];
     const char *wrong = not_a_picture(event);
-    apr_time_t now = apr_time_now();
+    kc_moment_t now = kc_moment_now();
+    kc_roster_verdict_t verdict;
     kc_frame_t *frame;
 
     kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)event->value_size);
-    if (comes_late(topic, event, now)) {
+    if (comes_late(topic, event, now.wall)) {
         return;
     }
     if (wrong) {
         drop_broken(topic, event, wrong);
         return;
     }
-    frame = frame_of(event, now);
+    frame = frame_of(event, now.wall);
     kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
-    if (kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old) ==
-        KC_ROSTER_OUTDATED) {
+    verdict = kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old,
+                                now.steady);
+    note_epoch(topic, frame, verdict);
+    if (verdict >= KC_ROSTER_OUTDATED) {
         kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
         count(topic, event, KC_COUNTERS_OUTDATED, 0);
         kc_frame_unref(frame);
@@ -435,12 +462,11 @@ static void take_record(topic_t *topic, const kc_kafka_event_t *event)
         why = "its key is no camera's number";
     }
     else if (!event->value) {
-        kc_roster_record(feed->roster, (apr_uint32_t)cam, NULL, apr_time_now());
+        kc_roster_record(feed->roster, (apr_uint32_t)cam, NULL, kc_moment_now());
         return;
     }
-    else if (kc_state_record_parse(&record, event->value, event->value_size, &why) ==
-             APR_SUCCESS) {
-        kc_roster_record(feed->roster, (apr_uint32_t)cam, &record, apr_time_now());
+    else if (kc_state_record_parse(&record, event->value, event->value_size, &why) == APR_SUCCESS) {
+        kc_roster_record(feed->roster, (apr_uint32_t)cam, &record, kc_moment_now());
         return;
     }
     if (kc_counters_own(KC_COUNTER_STATUS_BROKEN) == 0) {
@@ -539,7 +565,7 @@ static void on_event(const kc_kafka_event_t *event)
 /* 1: there is more to do at once. */
 static int tick(kc_feed_t *feed, apr_time_t now)
 {
-    int notices = kc_roster_tick(feed->roster, now, feed->scratch);
+    int notices = kc_roster_tick(feed->roster, kc_moment_now(), feed->scratch);
 
     kc_counters_add(KC_COUNTER_NOTICES, notices);
     apr_pool_clear(feed->scratch);

@@ -127,9 +127,9 @@ kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after)
     return frame;
 }
 
-static void forget(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t first, kc_frame_kind_t last)
+void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam)
 {
-    kc_frame_t *gone[KC_FRAME_KINDS] = { NULL };
+    kc_frame_t *gone[KC_FRAME_KINDS];
     slot_t *slot;
     int kind;
 
@@ -138,24 +138,14 @@ static void forget(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t first, kc_fr
     }
     slot = &hub->slots[cam];
     apr_thread_mutex_lock(slot->lock);
-    for (kind = first; kind <= (int)last; kind++) {
+    for (kind = 0; kind < KC_FRAME_KINDS; kind++) {
         gone[kind] = slot->newest[kind];
         slot->newest[kind] = NULL;
     }
     apr_thread_mutex_unlock(slot->lock);
-    for (kind = first; kind <= (int)last; kind++) {
+    for (kind = 0; kind < KC_FRAME_KINDS; kind++) {
         kc_frame_unref(gone[kind]);
     }
-}
-
-void kc_hub_retract_notice(kc_hub_t *hub, apr_uint32_t cam)
-{
-    forget(hub, cam, KC_FRAME_NOTICE, KC_FRAME_NOTICE);
-}
-
-void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam)
-{
-    forget(hub, cam, KC_FRAME_PICTURE, KC_FRAME_STATE);
 }
 
 apr_status_t kc_hub_watch(kc_hub_t *hub, apr_uint32_t cam, kc_hub_watch_t *watch)

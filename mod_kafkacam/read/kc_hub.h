@@ -40,9 +40,9 @@ void kc_hub_on_demand(kc_hub_t *hub, kc_hub_demand_fn *demand, void *baton);
 apr_uint32_t kc_hub_cams(const kc_hub_t *hub);
 
 /* Make frame the newest of its camera and kind, number it, and tell who watches. A picture ends
- * the notice, if there is one. Takes over the caller's reference, on errors too. Any thread, one
- * at a time per camera keeps their order. Does not wait: the lock covers pointer swaps.
- * APR_NOTFOUND: there is no such camera. */
+ * the notice, if there is one. Takes over the caller's reference, on errors too. Any thread; frames
+ * of one camera are in the order in which they were published. Does not wait: the lock covers
+ * pointer swaps. APR_NOTFOUND: there is no such camera. */
 apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame);
 
 /* The newest frame of cam of that kind if its number is above after, else NULL. A notice is there
@@ -54,9 +54,6 @@ kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
  * if its number is not above after. So a notice is never followed by the old picture it replaced.
  * Any thread. You own one reference. */
 kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after);
-
-/* Forget the notice of cam, if there is one: what it says is no longer true. */
-void kc_hub_retract_notice(kc_hub_t *hub, apr_uint32_t cam);
 
 /* Forget all frames of cam: its number now means another camera, or none. */
 void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam);

@@ -134,9 +134,8 @@ static void note_topic(kc_keeper_t *keeper, int kind, const kc_kafka_topic_said_
         return;
     }
     note_topic_error(keeper, topic,
-                     !said->error && kc_feed_is_denied(keeper->feed, kind)
-                         ? KC_KAFKA_READ_DENIED
-                         : said->error);
+                     !said->error && kc_feed_is_denied(keeper->feed, kind) ? KC_KAFKA_READ_DENIED
+                                                                           : said->error);
     if (said->count > topic->room && kind != KC_FEED_STATES && !topic->told_room) {
         topic->told_room = 1;
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, keeper->s,
@@ -156,8 +155,8 @@ static int ask_topics(kc_keeper_t *keeper)
     for (kind = 0; kind < KC_FEED_TOPICS; kind++) {
         said[kind].name = keeper->topics[kind].name;
     }
-    error = kc_kafka_ask_topics(keeper->kafka, said, KC_FEED_TOPICS, &brokers, WAIT_MS,
-                                keeper->round);
+    error =
+        kc_kafka_ask_topics(keeper->kafka, said, KC_FEED_TOPICS, &brokers, WAIT_MS, keeper->round);
     for (kind = 0; kind < KC_FEED_TOPICS && !error; kind++) {
         note_topic(keeper, kind, &said[kind]);
     }
@@ -178,7 +177,7 @@ static void note_ends(kc_keeper_t *keeper, int kind, const kc_kafka_offset_t *as
                       kc_verdict_judge(&keeper->topics[kind].memory[i], positions[i], ends[i]));
     }
     if (kind != KC_FEED_STATES) {
-        kc_roster_ends(keeper->roster, (kc_layer_t)kind, ends, count, apr_time_now());
+        kc_roster_ends(keeper->roster, (kc_layer_t)kind, ends, count, kc_moment_now());
     }
 }
 

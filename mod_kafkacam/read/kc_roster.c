@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include "kc_notice.h"
+#include "kc_wire.h"
 
 /* A higher epoch that has been silent for so long was a clock that ran ahead, not a successor. */
 #define EPOCH_HOLDS apr_time_from_sec(300)
@@ -13,26 +14,27 @@
 /* Over which rate and bandwidth are measured where no status record says them. */
 #define WINDOW apr_time_from_sec(5)
 
-/* How much later than it happened a partition may be seen to have grown. */
-#define SEEN_LATE apr_time_from_sec(10)
-
 /* Records that were on their way when a camera was removed do not bring it back. */
 #define REMOVAL_HOLDS apr_time_from_sec(15)
 
+/* Between two words about the epochs of one camera. */
+#define SAY_AGAIN apr_time_from_sec(60)
+
 /* One camera in one size. */
 typedef struct {
-    kc_roster_figures_t figures;
-    apr_time_t fetched_since; /* 0: not fetched */
-    int answered;             /* since then a record came, or word that there is none */
-    int notice_out;           /* the hub has an offline picture */
-    int broken_row;           /* the last record was no picture either */
-    apr_uint64_t epoch_ms;    /* the highest that was seen, and when */
-    apr_time_t epoch_seen;
-    apr_uint32_t width; /* of the newest picture */
+    kc_life_t life;
+    int notice_out;        /* the hub has an offline picture */
+    int broken_row;        /* the last record was no picture either */
+    apr_uint64_t epoch_ms; /* the highest that was believed, and when it was last there */
+    kc_steady_t epoch_seen;
+    int said_ahead;          /* that one was not believed */
+    apr_uint64_t said_old;   /* epoch_ms when records of an earlier one were spoken of, */
+    kc_steady_t said_old_at; /* and when that was */
+    apr_uint32_t width;      /* of the newest picture */
     apr_uint32_t height;
-    apr_int64_t end;         /* the partition's, -1: not known */
-    apr_time_t grew;         /* when end was last seen to have risen, 0: never */
-    apr_time_t window_start; /* and figures then */
+    apr_uint64_t frames; /* since fetching began, */
+    apr_uint64_t bytes;
+    kc_steady_t window_start; /* and then; 0: not yet */
     apr_uint64_t window_frames;
     apr_uint64_t window_bytes;
     double fps;
@@ -42,22 +44,19 @@ typedef struct {
 typedef struct {
     view_t view[KC_LAYERS];
     kc_status_record_t *record; /* ours, NULL: none */
-    apr_time_t record_came;     /* when its state was last heard to be another */
-    apr_time_t removed;         /* 0: not */
-    apr_time_t live_since;      /* 0: not live */
-    int listed;                 /* as of the last tick */
-    kc_state_t *shown;          /* ours; what the hubs were told last, NULL: nothing */
+    kc_steady_t record_came;    /* when it was last heard to stream, or not to */
+    kc_moment_t removed;
+    apr_time_t live_since; /* 0: not live */
+    kc_state_t *shown;     /* ours; what the hubs were told last, NULL: nothing */
 } camera_t;
 
 struct kc_roster_t {
-    kc_hub_t *hubs[KC_LAYERS]; /* these four never change */
-    apr_interval_time_t stale_after;
-    apr_interval_time_t settle;
+    kc_hub_t *hubs[KC_LAYERS]; /* these three never change */
+    kc_life_rules_t rules;
     apr_uint32_t cams;
     apr_thread_mutex_t *lock; /* guards everything below; never held while a hub is called */
     camera_t *cameras;
     apr_uint32_t records; /* cameras that have one */
-    apr_uint32_t version;
 };
 
 static apr_status_t drop_all(void *data)
@@ -76,16 +75,19 @@ kc_roster_t *kc_roster_create(kc_hub_t *hubs[KC_LAYERS], apr_interval_time_t sta
                               apr_interval_time_t settle, apr_pool_t *pool)
 {
     kc_roster_t *roster = apr_pcalloc(pool, sizeof(*roster));
+    const kc_life_t none = KC_LIFE_NONE;
     apr_uint32_t cam;
+    int layer;
 
     memcpy(roster->hubs, hubs, sizeof(roster->hubs));
-    roster->stale_after = stale_after;
-    roster->settle = settle > stale_after ? settle : stale_after;
+    roster->rules.stale_after = stale_after;
+    roster->rules.settle = settle > stale_after ? settle : stale_after;
     roster->cams = kc_hub_cams(hubs[KC_LAYER_FULL]);
     roster->cameras = apr_pcalloc(pool, roster->cams * sizeof(*roster->cameras));
     for (cam = 0; cam < roster->cams; cam++) {
-        roster->cameras[cam].view[KC_LAYER_FULL].end = -1;
-        roster->cameras[cam].view[KC_LAYER_SMALL].end = -1;
+        for (layer = 0; layer < KC_LAYERS; layer++) {
+            roster->cameras[cam].view[layer].life = none;
+        }
     }
     if (apr_thread_mutex_create(&roster->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
         return NULL;
@@ -121,61 +123,79 @@ static void leave(kc_roster_t *roster)
 
 /* ---- What happens ---- */
 
-static int is_outdated(view_t *view, const kc_frame_t *frame)
+/* Something to be said once while this is the epoch that plays, and not too often whatever they
+ * do. */
+static int may_say_old(view_t *view, kc_steady_t now)
 {
-    if (!frame->epoch_ms) {
+    if (view->said_old == view->epoch_ms ||
+        (view->said_old && now - view->said_old_at < SAY_AGAIN)) {
         return 0;
     }
-    if (frame->epoch_ms < view->epoch_ms && frame->arrived - view->epoch_seen < EPOCH_HOLDS) {
-        return 1;
-    }
-    view->epoch_ms = frame->epoch_ms;
-    view->epoch_seen = frame->arrived;
-    return 0;
+    view->said_old = view->epoch_ms;
+    view->said_old_at = now;
+    return 1;
 }
 
-static void measure(view_t *view, apr_time_t now)
+static kc_roster_verdict_t judge_epoch(view_t *view, const kc_frame_t *frame, kc_steady_t now)
+{
+    int said = view->said_ahead;
+
+    if (!frame->epoch_ms) {
+        return KC_ROSTER_PLAY;
+    }
+    if (kc_wire_epoch_is_ahead(frame->epoch_ms, frame->arrived)) {
+        view->said_ahead = 1;
+        return said ? KC_ROSTER_PLAY : KC_ROSTER_PLAY_AHEAD;
+    }
+    if (frame->epoch_ms < view->epoch_ms && now - view->epoch_seen < EPOCH_HOLDS) {
+        return may_say_old(view, now) ? KC_ROSTER_OUTDATED_NEW : KC_ROSTER_OUTDATED;
+    }
+    view->epoch_ms = frame->epoch_ms;
+    view->epoch_seen = now;
+    return KC_ROSTER_PLAY;
+}
+
+static void measure(view_t *view, kc_steady_t now)
 {
     apr_interval_time_t window = now - view->window_start;
 
-    if (window >= 0 && window < WINDOW) {
+    if (view->window_start && window < WINDOW) {
         return;
     }
-    if (view->window_start && window < 4 * WINDOW && window > 0) {
+    if (view->window_start && window < 4 * WINDOW) {
         double seconds = (double)window / APR_USEC_PER_SEC;
 
-        view->fps = round((double)(view->figures.frames - view->window_frames) / seconds * 10) / 10;
-        view->bytes_per_s = (double)(view->figures.bytes - view->window_bytes) / seconds;
+        view->fps = round((double)(view->frames - view->window_frames) / seconds * 10) / 10;
+        view->bytes_per_s = (double)(view->bytes - view->window_bytes) / seconds;
     }
     view->window_start = now;
-    view->window_frames = view->figures.frames;
-    view->window_bytes = view->figures.bytes;
+    view->window_frames = view->frames;
+    view->window_bytes = view->bytes;
 }
 
 kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
-                                      const kc_frame_t *frame, int old)
+                                      const kc_frame_t *frame, int old, kc_steady_t now)
 {
+    const kc_moment_t arrived = { frame->arrived, now };
     view_t *view = enter(roster, layer, frame->cam);
+    kc_roster_verdict_t verdict;
 
     if (!view) {
         return KC_ROSTER_OUTDATED;
     }
-    if (is_outdated(view, frame)) {
-        view->figures.outdated++;
-        leave(roster);
-        return KC_ROSTER_OUTDATED;
+    verdict = judge_epoch(view, frame, now);
+    if (verdict < KC_ROSTER_OUTDATED) {
+        kc_life_picture(&view->life, old ? frame->captured : 0, arrived);
+        view->broken_row = 0;
+        view->notice_out = 0;
+        measure(view, now);
+        view->frames++;
+        view->bytes += frame->size;
+        view->width = frame->width;
+        view->height = frame->height;
     }
-    view->answered = 1;
-    view->broken_row = 0;
-    view->notice_out = 0;
-    view->figures.news = old && frame->captured < frame->arrived ? frame->captured : frame->arrived;
-    measure(view, frame->arrived);
-    view->figures.frames++;
-    view->figures.bytes += frame->size;
-    view->width = frame->width;
-    view->height = frame->height;
     leave(roster);
-    return KC_ROSTER_PLAY;
+    return verdict;
 }
 
 int kc_roster_broken(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
@@ -186,28 +206,45 @@ int kc_roster_broken(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
     if (!view) {
         return 0;
     }
-    view->answered = 1;
-    view->figures.broken++;
+    kc_life_answer(&view->life);
     first = !view->broken_row;
     view->broken_row = 1;
     leave(roster);
     return first;
 }
 
-static void remove_camera(camera_t *camera, apr_time_t now)
+static void remove_camera(camera_t *camera, kc_moment_t now)
 {
+    int layer;
+
     camera->removed = now;
     camera->live_since = 0;
-    camera->view[KC_LAYER_FULL].notice_out = 0;
-    camera->view[KC_LAYER_SMALL].notice_out = 0;
-    camera->view[KC_LAYER_FULL].figures.news = 0;
-    camera->view[KC_LAYER_SMALL].figures.news = 0;
+    for (layer = 0; layer < KC_LAYERS; layer++) {
+        kc_life_forget(&camera->view[layer].life);
+        camera->view[layer].notice_out = 0;
+    }
     free(camera->shown);
     camera->shown = NULL;
 }
 
+/* A state that began later than clocks can differ says nothing about its beginning. */
+static void keep_record(camera_t *camera, kc_status_record_t *copy,
+                        const kc_status_record_t *record, kc_moment_t now)
+{
+    const kc_moment_t never = { 0, 0 };
+
+    *copy = *record;
+    if (copy->since > now.wall + KC_WIRE_CLOCKS_APART_US) {
+        copy->since = 0;
+    }
+    if (!camera->record || camera->record->streaming != record->streaming) {
+        camera->record_came = now.steady;
+    }
+    camera->removed = never;
+}
+
 void kc_roster_record(kc_roster_t *roster, apr_uint32_t cam, const kc_status_record_t *record,
-                      apr_time_t now)
+                      kc_moment_t now)
 {
     kc_status_record_t *copy = record ? xmalloc(sizeof(*copy)) : NULL;
     camera_t *camera;
@@ -219,11 +256,7 @@ void kc_roster_record(kc_roster_t *roster, apr_uint32_t cam, const kc_status_rec
     }
     camera = &roster->cameras[cam];
     if (record) {
-        *copy = *record;
-        if (!camera->record || camera->record->streaming != record->streaming) {
-            camera->record_came = now;
-        }
-        camera->removed = 0;
+        keep_record(camera, copy, record, now);
     }
     else {
         remove_camera(camera, now);
@@ -253,16 +286,14 @@ void kc_roster_forget_records(kc_roster_t *roster)
 }
 
 void kc_roster_fetch(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, int on,
-                     apr_time_t now)
+                     kc_steady_t now)
 {
     view_t *view = enter(roster, layer, cam);
 
     if (!view) {
         return;
     }
-    view->figures.fetching = on;
-    view->fetched_since = on ? now : 0;
-    view->answered = 0;
+    kc_life_fetch(&view->life, on, now);
     view->window_start = 0;
     view->fps = view->bytes_per_s = 0;
     leave(roster);
@@ -283,95 +314,81 @@ void kc_roster_empty(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
     view_t *view = enter(roster, layer, cam);
 
     if (view) {
-        view->answered = 1;
+        kc_life_answer(&view->life);
         leave(roster);
     }
 }
 
 void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *ends,
-                    apr_uint32_t count, apr_time_t now)
+                    apr_uint32_t count, kc_moment_t now)
 {
     apr_uint32_t cam;
 
     apr_thread_mutex_lock(roster->lock);
     for (cam = 0; cam < roster->cams; cam++) {
-        view_t *view = &roster->cameras[cam].view[layer];
-        apr_int64_t end = cam < count ? ends[cam] : 0;
+        apr_int64_t end = cam < count ? ends[cam] : -1;
 
-        if (end < 0) {
-            continue;
+        if (end >= 0 || cam >= count) {
+            kc_life_end(&roster->cameras[cam].view[layer].life, end, now);
         }
-        if (view->end >= 0 && end > view->end) {
-            view->grew = now;
-        }
-        view->end = end;
     }
     leave(roster);
 }
 
 /* ---- What it means; all with the lock held ---- */
 
-/* The size whose pictures tell best how the camera is, NULL: none is fetched. */
-static const view_t *watched_view(const camera_t *camera)
+/* The last sign of life in any size. */
+static kc_moment_t last_sign(const kc_roster_t *roster, const camera_t *camera, kc_steady_t now)
+{
+    kc_moment_t last = { 0, 0 };
+    int layer;
+
+    for (layer = 0; layer < KC_LAYERS; layer++) {
+        kc_moment_t sign = kc_life_sign(&camera->view[layer].life, &roster->rules, now);
+
+        if (sign.wall && (!last.wall || sign.steady > last.steady)) {
+            last = sign;
+        }
+    }
+    return last;
+}
+
+/* In any size: small pictures may be switched off, or be all that is written. */
+static int is_live(const kc_roster_t *roster, const camera_t *camera, kc_steady_t now)
 {
     int layer;
 
     for (layer = 0; layer < KC_LAYERS; layer++) {
-        if (camera->view[layer].figures.fetching) {
-            return &camera->view[layer];
+        if (kc_life_is_live(&camera->view[layer].life, &roster->rules, now)) {
+            return 1;
         }
-    }
-    return NULL;
-}
-
-static apr_time_t last_news(const camera_t *camera)
-{
-    const view_t *full = &camera->view[KC_LAYER_FULL];
-    const view_t *small = &camera->view[KC_LAYER_SMALL];
-
-    return full->figures.news > small->figures.news ? full->figures.news : small->figures.news;
-}
-
-/* Growth is seen some seconds late, so it counts only if there was none of the news for longer. */
-static apr_time_t last_sign(const camera_t *camera)
-{
-    apr_time_t grew = camera->view[KC_LAYER_FULL].grew;
-    apr_time_t news = last_news(camera);
-
-    return grew > news + SEEN_LATE ? grew : news;
-}
-
-static int is_live(const kc_roster_t *roster, const camera_t *camera, apr_time_t now)
-{
-    const view_t *view = watched_view(camera);
-    apr_time_t sign = last_sign(camera);
-    apr_interval_time_t holds = roster->settle;
-
-    if (view && (view->answered || now - view->fetched_since >= roster->stale_after)) {
-        return view->figures.news && now - view->figures.news < roster->stale_after;
-    }
-    if (sign == last_news(camera)) { /* as while it was watched, but long enough to see it grow */
-        holds = roster->stale_after > SEEN_LATE ? roster->stale_after : SEEN_LATE;
-    }
-    if (sign && sign > camera->removed && now - sign < holds) {
-        return 1;
     }
     /* The producer's word counts until the partition could have been seen to grow. */
     return camera->record && camera->record->streaming &&
-           now - camera->record_came < roster->settle;
+           now - camera->record_came < roster->rules.settle &&
+           !kc_life_is_judged(&camera->view[KC_LAYER_FULL].life, &roster->rules, now);
 }
 
 static int was_ever_seen(const camera_t *camera)
 {
-    return camera->view[KC_LAYER_FULL].end > 0 || last_news(camera);
+    return kc_life_was_seen(&camera->view[KC_LAYER_FULL].life) ||
+           camera->view[KC_LAYER_SMALL].life.picture.wall;
 }
 
+/* Did a sign of life come so long after the removal that it is not of a record on its way? */
 static int came_back(const camera_t *camera)
 {
-    apr_time_t grew = camera->view[KC_LAYER_FULL].grew;
-    apr_time_t news = last_news(camera);
+    int layer;
 
-    return (grew > news ? grew : news) - camera->removed > REMOVAL_HOLDS;
+    for (layer = 0; layer < KC_LAYERS; layer++) {
+        const kc_life_t *life = &camera->view[layer].life;
+
+        if ((life->picture.wall && life->picture.steady - camera->removed.steady > REMOVAL_HOLDS) ||
+            (life->grew.wall && life->grew.steady - camera->removed.steady > REMOVAL_HOLDS)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static int is_known(const camera_t *camera)
@@ -379,15 +396,18 @@ static int is_known(const camera_t *camera)
     if (camera->record) {
         return 1;
     }
-    return was_ever_seen(camera) && (!camera->removed || came_back(camera));
+    return was_ever_seen(camera) && (!camera->removed.wall || came_back(camera));
 }
 
 /* Where a producer of ours writes status records, what has none and does not move is what was
  * deleted from its table; Kafka may keep such pictures for days. */
 static int is_listed(const kc_roster_t *roster, const camera_t *camera)
 {
-    return is_known(camera) && (camera->record || !roster->records ||
-                                camera->view[KC_LAYER_FULL].grew || last_news(camera));
+    const kc_life_t *full = &camera->view[KC_LAYER_FULL].life;
+
+    return is_known(camera) &&
+           (camera->record || !roster->records || full->grew.wall || full->picture.wall ||
+            camera->view[KC_LAYER_SMALL].life.picture.wall);
 }
 
 static kc_state_word_t word_of(const camera_t *camera)
@@ -401,17 +421,14 @@ static kc_state_word_t word_of(const camera_t *camera)
     return was_ever_seen(camera) ? KC_STATE_OFFLINE : KC_STATE_UNKNOWN;
 }
 
-static apr_time_t since_of(const camera_t *camera, kc_state_word_t word)
+static apr_time_t since_of(const kc_roster_t *roster, const camera_t *camera, kc_state_word_t word,
+                           kc_steady_t now)
 {
-    const view_t *watched = watched_view(camera);
-
     switch (word) {
     case KC_STATE_LIVE:
         return camera->live_since;
     case KC_STATE_OFFLINE:
-        /* The picture's own time where it was read, whenever it was written. */
-        return watched && watched->answered && watched->figures.news ? watched->figures.news
-                                                                     : last_sign(camera);
+        return last_sign(roster, camera, now).wall;
     case KC_STATE_UNKNOWN:
         return 0;
     default:
@@ -439,14 +456,15 @@ static void take_figures(kc_state_t *state, const camera_t *camera)
     }
 }
 
-static void describe(const camera_t *camera, apr_uint32_t cam, kc_state_t *state)
+static void describe(const kc_roster_t *roster, const camera_t *camera, apr_uint32_t cam,
+                     kc_steady_t now, kc_state_t *state)
 {
     const kc_status_record_t *record = camera->record;
 
     memset(state, 0, sizeof(*state));
     state->cam = cam;
     state->word = word_of(camera);
-    state->since = since_of(camera, state->word);
+    state->since = since_of(roster, camera, state->word, now);
     if (record && record->name[0]) {
         memcpy(state->name, record->name, sizeof(state->name));
     }
@@ -462,17 +480,17 @@ static void describe(const camera_t *camera, apr_uint32_t cam, kc_state_t *state
     take_figures(state, camera);
 }
 
-static void update_live(const kc_roster_t *roster, camera_t *camera, apr_time_t now)
+static void update_live(const kc_roster_t *roster, camera_t *camera, kc_moment_t now)
 {
     const kc_status_record_t *record = camera->record;
 
-    if (!is_live(roster, camera, now)) {
+    if (!is_live(roster, camera, now.steady)) {
         camera->live_since = 0;
     }
     else if (!camera->live_since) {
-        camera->live_since = record && record->streaming && record->since && record->since < now
-                                 ? record->since
-                                 : now;
+        camera->live_since =
+            record && record->streaming && record->since && record->since < now.wall ? record->since
+                                                                                     : now.wall;
     }
 }
 
@@ -498,10 +516,8 @@ static void publish_state(kc_roster_t *roster, const kc_state_t *state, apr_time
 }
 
 /* 1 if the state is news, and noted as told. */
-static int note_state(kc_roster_t *roster, camera_t *camera, const kc_state_t *state)
+static int note_state(camera_t *camera, const kc_state_t *state)
 {
-    int named_anew = !camera->shown || strcmp(camera->shown->name, state->name);
-
     if (camera->shown && !kc_state_differs(camera->shown, state)) {
         return 0;
     }
@@ -509,70 +525,54 @@ static int note_state(kc_roster_t *roster, camera_t *camera, const kc_state_t *s
         camera->shown = xmalloc(sizeof(*camera->shown));
     }
     *camera->shown = *state;
-    roster->version += named_anew != 0;
     return 1;
 }
 
-static void tick_camera(kc_roster_t *roster, apr_uint32_t cam, apr_time_t now, apr_pool_t *scratch)
+static void tick_camera(kc_roster_t *roster, apr_uint32_t cam, kc_moment_t now, apr_pool_t *scratch)
 {
     camera_t *camera = &roster->cameras[cam];
     kc_state_t state;
-    int listed, news = 0;
+    int news = 0;
 
     apr_thread_mutex_lock(roster->lock);
     update_live(roster, camera, now);
-    listed = is_listed(roster, camera);
-    if (listed != camera->listed) {
-        camera->listed = listed;
-        roster->version++;
-    }
     if (is_known(camera)) {
-        describe(camera, cam, &state);
-        news = note_state(roster, camera, &state);
+        describe(roster, camera, cam, now.steady, &state);
+        news = note_state(camera, &state);
     }
     leave(roster);
     if (news) {
-        publish_state(roster, &state, now, scratch);
+        publish_state(roster, &state, now.wall, scratch);
     }
-}
-
-static int needs_notice(const kc_roster_t *roster, const view_t *view, apr_time_t now)
-{
-    if (!view->figures.fetching || view->notice_out) {
-        return 0;
-    }
-    if (view->answered) {
-        return !view->figures.news || now - view->figures.news >= roster->stale_after;
-    }
-    return now - view->fetched_since >= roster->stale_after;
 }
 
 /* 1 if an offline picture was made. */
-static int tick_view(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, apr_time_t now)
+static int tick_view(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, kc_moment_t now)
 {
     view_t *view = enter(roster, layer, cam);
-    apr_time_t since = view->figures.news;
+    apr_time_t since = view->life.picture.wall;
     apr_uint32_t width = view->width;
     apr_uint32_t height = view->height;
     kc_state_t state;
 
-    if (!needs_notice(roster, view, now)) {
+    if (view->notice_out || !kc_life_is_judged(&view->life, &roster->rules, now.steady) ||
+        kc_life_is_live(&view->life, &roster->rules, now.steady)) {
         leave(roster);
         return 0;
     }
     view->notice_out = 1;
-    describe(&roster->cameras[cam], cam, &state);
+    describe(roster, &roster->cameras[cam], cam, now.steady, &state);
     leave(roster);
     if (!width || !height) {
         width = state.width;
         height = state.height;
     }
     kc_hub_publish(roster->hubs[layer],
-                   kc_notice_create(cam, state.name, since, now, width, height));
+                   kc_notice_create(cam, state.name, since, now.wall, width, height));
     return 1;
 }
 
-int kc_roster_tick(kc_roster_t *roster, apr_time_t now, apr_pool_t *scratch)
+int kc_roster_tick(kc_roster_t *roster, kc_moment_t now, apr_pool_t *scratch)
 {
     apr_uint32_t cam;
     int layer, made = 0;
@@ -602,7 +602,7 @@ int kc_roster_knows(kc_roster_t *roster, apr_uint32_t cam)
     return known;
 }
 
-int kc_roster_has(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
+int kc_roster_has(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, kc_steady_t now)
 {
     view_t *view = enter(roster, layer, cam);
     int has;
@@ -610,7 +610,10 @@ int kc_roster_has(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
     if (!view) {
         return 0;
     }
-    has = view->end > 0 || view->figures.news;
+    has = layer == KC_LAYER_FULL
+              ? kc_life_was_seen(&view->life)
+              : kc_life_serves(&view->life, &roster->cameras[cam].view[KC_LAYER_FULL].life,
+                               &roster->rules, now);
     leave(roster);
     return has;
 }
@@ -630,37 +633,16 @@ apr_array_header_t *kc_roster_list(kc_roster_t *roster, apr_pool_t *pool)
     return list;
 }
 
-apr_uint32_t kc_roster_version(kc_roster_t *roster)
+void kc_roster_state(kc_roster_t *roster, apr_uint32_t cam, kc_moment_t now, kc_state_t *state)
 {
-    apr_uint32_t version;
-
-    apr_thread_mutex_lock(roster->lock);
-    version = roster->version;
-    leave(roster);
-    return version;
-}
-
-void kc_roster_state(kc_roster_t *roster, apr_uint32_t cam, apr_time_t now, kc_state_t *state)
-{
-    static const camera_t nobody = { .view = { { .end = -1 }, { .end = -1 } } };
+    static const camera_t nobody = { .view = { { .life = KC_LIFE_NONE },
+                                               { .life = KC_LIFE_NONE } } };
 
     if (!enter(roster, KC_LAYER_FULL, cam)) {
-        describe(&nobody, cam, state);
+        describe(roster, &nobody, cam, now.steady, state);
         return;
     }
     update_live(roster, &roster->cameras[cam], now);
-    describe(&roster->cameras[cam], cam, state);
+    describe(roster, &roster->cameras[cam], cam, now.steady, state);
     leave(roster);
-}
-
-void kc_roster_figures(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam,
-                       kc_roster_figures_t *figures)
-{
-    view_t *view = enter(roster, layer, cam);
-
-    memset(figures, 0, sizeof(*figures));
-    if (view) {
-        *figures = view->figures;
-        leave(roster);
-    }
 }

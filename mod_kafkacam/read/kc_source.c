@@ -91,8 +91,8 @@ static apr_status_t set_up(kc_source_t *source, apr_pool_t *pool, server_rec *s)
     if ((rv = kc_kafka_open(&source->kafka, config, s, pool)) ||
         (rv = kc_feed_create(&source->feed, source->kafka, config, source->hubs, source->roster, s,
                              pool)) ||
-        (rv = kc_keeper_create(&source->keeper, source->kafka, source->feed, config,
-                               source->roster, s, pool)) ||
+        (rv = kc_keeper_create(&source->keeper, source->kafka, source->feed, config, source->roster,
+                               s, pool)) ||
         (rv = kc_feed_start(source->feed, pool))) {
         return rv;
     }
@@ -125,7 +125,7 @@ kc_hub_t *kc_source_hub(kc_source_t *source, kc_layer_t layer)
 
 int kc_source_has(kc_source_t *source, kc_layer_t layer, apr_uint32_t cam)
 {
-    return source->hubs[layer] && kc_roster_has(source->roster, layer, cam);
+    return source->hubs[layer] && kc_roster_has(source->roster, layer, cam, kc_moment_now().steady);
 }
 
 kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam)
@@ -156,7 +156,7 @@ apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool)
 
 void kc_source_state(kc_source_t *source, apr_uint32_t cam, kc_state_t *state)
 {
-    kc_roster_state(source->roster, cam, apr_time_now(), state);
+    kc_roster_state(source->roster, cam, kc_moment_now(), state);
 }
 
 void kc_source_health(kc_source_t *source, kc_source_health_t *health)

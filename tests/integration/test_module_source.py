@@ -17,9 +17,16 @@ import stack
 from clients import counter, lines_with, row, status
 
 
+def listed_state(httpd, number):
+    """From the list, which watches nothing, as /cam/N.json does."""
+    cameras = clients.get(httpd, "/cameras.json").json()["cameras"]
+    return {camera["camera"]: camera["state"] for camera in cameras}.get(number)
+
+
 # ---- Records ----
 
 @pytest.mark.both_brokers
+@pytest.mark.expects_log("KC2081")
 def test_a_replaced_producer_is_not_played(one_child, feed):
     httpd = one_child()
     feed.picture(3, 1, epoch=100)
@@ -32,8 +39,68 @@ def test_a_replaced_producer_is_not_played(one_child, feed):
         assert stream.pictures(1) == [(3, 4)]
         feed.picture(3, 5, epoch=200)
         assert stream.pictures(1) == [(3, 5)]
-    assert counter(httpd, "frames_outdated") == 1
-    assert row(httpd, 3)["outdated"] == 1
+        feed.picture(3, 6, epoch=100)
+        feed.picture(3, 7, epoch=200)
+        assert stream.pictures(1) == [(3, 7)]
+    assert counter(httpd, "frames_outdated") == 2
+    assert row(httpd, 3)["outdated"] == 2
+    assert len(lines_with(httpd, "KC2081")) == 1
+
+
+@pytest.mark.expects_log("KC2080")
+def test_an_epoch_ahead_of_all_clocks_silences_nobody(one_child, feed):
+    httpd = one_child()
+    started = int(time.time() * 1000)
+    feed.picture(3, 1, epoch=started)
+    with clients.Stream(httpd, "/cam/3") as stream:
+        assert stream.pictures(1) == [(3, 1)]
+        for frame, epoch in ((2, 2**53 - 1), (3, started), (4, started + 3600_000), (5, started)):
+            feed.picture(3, frame, epoch=epoch)
+            assert stream.pictures(1) == [(3, frame)]
+    assert counter(httpd, "frames_outdated") == 0
+    assert len(lines_with(httpd, "KC2080")) == 1
+
+
+def test_numbers_too_large_to_be_true_count_as_not_said(one_child, feed):
+    """Each of these made walls reconnect for ever, the camera offline, or a number negative."""
+    httpd = one_child()
+    now = int(time.time() * 1e6)
+    for headers, stamp in (([("us", 10**16)], None), ([("us", 10**17)], None), ([("us", 2**63 - 1)], None),
+                           ([("us", now + 3600 * 10**6)], None), ([("seq", 2**63 + 5)], None),
+                           ([("seq", 2**64 - 1)], None), ([("epoch", 2**63 - 1)], None), ([], 2**63 - 1)):
+        feed.record(3, clients.paint(3, 1), headers=headers, timestamp_ms=stamp)
+        with clients.Stream(httpd, "/cam/3?meta=1") as stream:
+            part, _ = stream.part()
+        assert abs(int(part["x-timestamp"]) - now) < 600e6, (headers, stamp)
+        assert part["x-seq"] == "0"
+        state = clients.state(httpd, 3)
+        assert state["state"] == "live" and state["seq"] == 0, (headers, stamp)
+
+
+def test_small_pictures_that_stopped_make_no_wall_say_offline(one_child, feed):
+    """As when small_width was taken away: the old small pictures stay in Kafka."""
+    httpd = one_child("KafkaCamStaleAfter 2s")
+    feed.record(3, clients.paint(3, 1), topic="video.small", timestamp_ms=int(time.time() - 3600) * 1000)
+    feed.status(3, {"name": "Gate", "state": "streaming"})
+    ended = threading.Event()
+
+    def write():
+        while not ended.wait(0.5):
+            feed.picture(3)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        stack.wait_for(lambda: listed_state(httpd, 3) == "live", 20, "the camera")
+        with clients.Stream(httpd, "/cameras/3-3/stream?small=1"):
+            seen, begin = set(), time.monotonic()
+            while time.monotonic() < begin + 25:        # longer than the producer's word counts
+                seen.add(listed_state(httpd, 3))
+                ended.wait(0.5)
+        assert seen == {"live"}
+    finally:
+        ended.set()
+        writer.join()
 
 
 @pytest.mark.expects_log("KC2020")

@@ -70,9 +70,6 @@ static void a_picture_ends_the_notice_and_a_state_does_not(void **state)
     publish(KC_FRAME_PICTURE, 1, 'p');
     assert_null(kc_hub_newest(hub, 1, KC_FRAME_NOTICE, 0));
     expect_newest(1, KC_FRAME_STATE, 0, 's');
-    publish(KC_FRAME_NOTICE, 1, 'm');
-    kc_hub_retract_notice(hub, 1);
-    assert_null(kc_hub_newest(hub, 1, KC_FRAME_NOTICE, 0));
 }
 
 static void numbers_rise_even_after_forgetting(void **state)
