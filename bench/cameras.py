@@ -15,7 +15,6 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
@@ -238,7 +237,7 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), help="contenders, by name")
     options = parser.parse_args()
     with contextlib.ExitStack() as cleanup:
-        folder = pathlib.Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="kc-bench-")))
+        folder = cleanup.enter_context(stack.temporary_folder())
         build = stack.Build()
         broker = cleanup.enter_context(stack.Broker(folder, build))
         bench = Bench(folder, build, broker, options)

@@ -13,7 +13,6 @@ import os
 import pathlib
 import statistics
 import sys
-import tempfile
 import threading
 import time
 
@@ -99,7 +98,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--kafka", choices=("embedded", "apache"), default="embedded")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kc-") as folder:
+    with stack.temporary_folder() as folder:
         try:
             with stack.Stack(folder, cameras=options.cameras, kafka=options.kafka,
                              fps=options.fps) as chain:

@@ -15,7 +15,6 @@ import itertools
 import signal
 import statistics
 import sys
-import tempfile
 import threading
 import time
 
@@ -112,7 +111,7 @@ def main():
     parser.add_argument("--how", default="kill,stop")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kc-") as folder:
+    with stack.temporary_folder() as folder:
         try:
             with stack.Stack(folder, cameras=options.cameras, kafka="apache", brokers=3, fps=options.fps,
                              producer={"kafka": {"replication": "3"}},

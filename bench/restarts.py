@@ -9,9 +9,9 @@ without (10). A child that is still there 20 s after the restart ends the run wi
 
 import argparse
 import statistics
-import tempfile
 
 import madeup
+import stack
 
 
 def main():
@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="restarts (1000)")
     options = parser.parse_args()
     madeup.raise_file_limit()
-    with tempfile.TemporaryDirectory(prefix="kc-restarts-") as folder, \
+    with stack.temporary_folder() as folder, \
             madeup.Feed(folder, fps=25, size=2000, threads=32, children=1) as httpd:
         times, memory = [], []
         for number in range(1, options.count + 1):

@@ -14,7 +14,6 @@ import itertools
 import os
 import pathlib
 import sys
-import tempfile
 import threading
 import time
 
@@ -118,7 +117,7 @@ def main():
     parser.add_argument("--fps", type=int, default=5)
     parser.add_argument("--every", type=float, default=10, metavar="MINUTES", help="between reports")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kc-") as folder:
+    with stack.temporary_folder() as folder:
         try:
             with stack.Stack(folder, cameras=3, fps=options.fps, camera_options=[
                     "--size", options.size, "--fps", str(options.fps), "--gop", str(options.fps),

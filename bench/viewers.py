@@ -18,7 +18,6 @@ import pathlib
 import resource
 import statistics
 import subprocess
-import tempfile
 import threading
 import time
 import urllib.request
@@ -82,7 +81,7 @@ def measure(server, viewers, seconds):
 def scenario(viewers, fps, names, options):
     """Rounds of all servers in turn; {name: [result, ...]}."""
     results = {name: [] for name in names}
-    with contextlib.ExitStack() as running, tempfile.TemporaryDirectory(prefix="kcb-") as folder:
+    with contextlib.ExitStack() as running, stack.temporary_folder() as folder:
         os.chmod(folder, 0o755)
         made = servers(pathlib.Path(folder), fps, viewers, names)
         for server in made.values():
@@ -160,7 +159,7 @@ def need_descriptors(viewers):
 def many(viewers, fps, options):
     """Thousands that are nearly idle, and a static file meanwhile."""
     need_descriptors(viewers)
-    with tempfile.TemporaryDirectory(prefix="kcb-") as folder, contextlib.ExitStack() as running:
+    with stack.temporary_folder() as folder, contextlib.ExitStack() as running:
         os.chmod(folder, 0o755)
         (pathlib.Path(folder) / "page.txt").write_text("static\n" * 100)
         server = httpd(pathlib.Path(folder) / "many", fps, threads=64, snippet=f"""\

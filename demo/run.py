@@ -37,7 +37,7 @@ def claim(folder):
     for name in folder.iterdir():
         if name.is_dir():
             shutil.rmtree(name)     # yesterday's rows and pictures
-    folder.chmod(0o700)
+    parts.close_to_others(folder)
     parts.write_journal(journal(folder), {})
 
 

@@ -8,6 +8,7 @@ ports of its own on 127.0.0.1, and waits until it really answers.
 A part that does not come up, does not stop, or leaves a process behind raises StackError with what
 happened and the end of its log. Passwords stand in files that only the owner reads."""
 
+from .account import close_to_others, somebody, temporary_folder
 from .apache_kafka import ApacheKafka
 from .broker import MAX_CAMERAS, Broker, Outside
 from .build import Build

@@ -22,6 +22,7 @@ class ApacheKafka(Part):
     topic by itself: the producer's admin client does, as in production."""
 
     name = "kafka"
+    own_account = True
     start_s = 90
     stop_s = 60
     good_ends = (143,)          # Java's for SIGTERM
@@ -78,9 +79,10 @@ class ApacheKafka(Part):
             classes = self.classes()
         return ["java", "-Xms96m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 "-cp", f"{classes}/*",
-                f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", *arguments]
+                f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}", *arguments]
 
     def prepare(self):
+        shutil.copy2(HERE / "log4j2.properties", self.folder)   # the tree may be where only root can go
         settings = self.folder / "server.properties"
         data = self.folder / "data"
         voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in self.controllers.items())
@@ -109,7 +111,8 @@ broker.heartbeat.interval.ms=500
             done = subprocess.run(
                 self.java("kafka.tools.StorageTool", "format", "--cluster-id",
                           "a2Fma2FjYW0tZGVtby0wMQ", "--config", str(settings)),
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+                **self.account())
             if done.returncode != 0:
                 raise StackError(f"Apache Kafka's storage: {done.stdout}{done.stderr}")
 

@@ -1,6 +1,7 @@
 """The Kafka of a stack: embedded, or one that somebody else runs."""
 
 import re
+import shutil
 
 from .build import Build
 from .part import Part
@@ -14,6 +15,7 @@ class Broker(Part):
     """librdkafka's mock cluster (demo/broker.c): starts at once, keeps nothing."""
 
     name = "broker"
+    own_account = True
 
     def __init__(self, folder, build=None, topics=None, port=0):
         super().__init__(folder)
@@ -30,8 +32,12 @@ class Broker(Part):
     def address(self):
         return f"127.0.0.1:{self.port}"
 
+    def prepare(self):
+        # A copy: the tree may be where only root can go.
+        shutil.copy2(self.build.need(self.build.broker), self.folder)
+
     def command(self):
-        command = [str(self.build.need(self.build.broker)), "--port", str(self.port)]
+        command = [str(self.folder / self.build.broker.name), "--port", str(self.port)]
         for name, partitions in self.topics.items():
             command += ["--topic", f"{name}:{partitions}"]
         return command

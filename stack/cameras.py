@@ -1,9 +1,12 @@
 """RTSP cameras."""
 
+import os
 import re
 import secrets
+import shutil
 import urllib.parse
 
+from .account import hand_over
 from .part import Part
 from .places import PYTHON, SOURCE, cache_folder, write_private
 
@@ -12,6 +15,7 @@ class Cameras(Part):
     """Demo cameras (demo/cameras.py): rtsp://127.0.0.1:PORT/1 and on."""
 
     name = "cameras"
+    own_account = True
     start_s = 300               # the first time, loops are encoded: seconds each, when busy
 
     def __init__(self, folder, count=4, *, port=0, only=None, mjpeg=(), digest=(), auth=None,
@@ -24,13 +28,24 @@ class Cameras(Part):
         self.options = list(options)
         self.user, self.password = "demo", secrets.token_urlsafe(9)
 
+    @staticmethod
+    def loops():
+        """Where encoded loops are kept, and GStreamer's list of plugins, which takes seconds to make."""
+        return cache_folder() / "loops"
+
     def prepare(self):
-        write_private(self.folder / "credentials", f"{self.user}:{self.password}\n")
+        hand_over(self.loops())
+        write_private(self.folder / "credentials", f"{self.user}:{self.password}\n", **self.account())
+        for name in ("cameras.py", "picture.py"):       # the tree may be where only root can go
+            shutil.copy2(SOURCE / "demo" / name, self.folder)
+
+    def environment(self):
+        return dict(os.environ, GST_REGISTRY=str(self.loops() / "plugins"), HOME=str(self.folder))
 
     def command(self):
-        command = [PYTHON, str(SOURCE / "demo" / "cameras.py"), "--port", str(self.port),
+        command = [PYTHON, str(self.folder / "cameras.py"), "--port", str(self.port),
                    "--only", ",".join(map(str, self.numbers)),
-                   "--cache", str(cache_folder() / "loops"),
+                   "--cache", str(self.loops()),
                    "--credentials", str(self.folder / "credentials")]
         if self.auth:
             command += ["--auth", self.auth]

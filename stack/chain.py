@@ -1,7 +1,9 @@
 """The parts together."""
 
 import pathlib
+import threading
 
+from .account import close_to_others
 from .apache_kafka import ApacheKafka
 from .broker import Broker, Outside
 from .build import Build
@@ -35,6 +37,7 @@ class Stack(Running):
         goes on running. producer: its settings; httpd: options of Httpd."""
         self.folder = pathlib.Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        close_to_others(self.folder)
         build = build or Build()
         self.urls, self.fps = list(urls), fps
         self.own_broker = broker is None
@@ -46,6 +49,7 @@ class Stack(Running):
             digest=[3] if cameras > 2 else [], options=camera_options)
         self.producer = Producer(self.folder, self.database, self.broker, build, producer, topic)
         self.httpd = Httpd(self.folder, self.broker, build, port=port, topic=topic, **(httpd or {}))
+        self.writing = threading.Lock()     # parts start side by side, and each is written down
         self.journal = None     # a file that names all our processes, for stop_recorded()
         for part in self.parts:
             part.on_start = self._write_journal
@@ -106,9 +110,10 @@ class Stack(Running):
     def _write_journal(self):
         if not self.journal:
             return
-        pids = {}
-        for part in reversed(self.parts):
-            stat = process_stat(part.pid) if isinstance(part, Part) and part.pid else None
-            if stat:
-                pids[part.name] = [part.pid, stat[1]]
-        write_journal(self.journal, pids)
+        with self.writing:
+            pids = {}
+            for part in reversed(self.parts):
+                stat = process_stat(part.pid) if isinstance(part, Part) and part.pid else None
+                if stat:
+                    pids[part.name] = [part.pid, stat[1]]
+            write_journal(self.journal, pids)

@@ -1,6 +1,7 @@
 """The cameras' table."""
 
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -8,19 +9,21 @@ import subprocess
 
 from .part import Part
 from .places import SOURCE
-from .ports import free_port
 from .waiting import StackError
 
 
 class Database(Part):
-    """A MariaDB of its own with conf/schema.sql. The producer's user may SELECT and nothing else."""
+    """A MariaDB of its own with conf/schema.sql, on a socket alone. The producer's user may SELECT and
+    nothing else. Whoever runs us is its administrator, because the kernel says who they are: there is no
+    password that could be guessed or left out."""
 
     name = "mariadb"
+    own_account = True
+    administrator = pwd.getpwuid(os.geteuid()).pw_name
 
     def __init__(self, folder, schema=None):
         super().__init__(folder)
         self.socket = self.folder / "sock"
-        self.port = 0
         self.schema = schema or SOURCE / "conf" / "schema.sql"
         self.user, self.password, self.database = "kafkacam", secrets.token_urlsafe(12), "kafkacam"
 
@@ -28,27 +31,28 @@ class Database(Part):
         # Without --no-defaults the machine's own settings would come in.
         return ["mariadbd" if shutil.which("mariadbd") else "/usr/sbin/mariadbd", "--no-defaults",
                 f"--datadir={self.folder / 'data'}", f"--socket={self.socket}",
-                f"--port={self.port}", "--bind-address=127.0.0.1",
+                "--skip-networking",
                 f"--pid-file={self.folder / 'pid'}",
                 # In a shared one, servers that start remove each other's temporary tables.
                 f"--tmpdir={self.folder}",
                 "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
                 "--innodb-flush-log-at-trx-commit=0", "--log-warnings=1",
-                "--performance-schema=OFF", "--skip-name-resolve", *as_root_user()]
+                "--performance-schema=OFF"]
 
     def prepare(self):
         if len(str(self.socket)) > 100:
             raise StackError(f"{self.socket}: too long a path for a socket, take a shorter folder")
-        self.port = self.port or free_port()
         if (self.folder / "data").exists():
             return
         done = subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}",
              # --force: a host name that nobody can look up is no reason not to start.
-             "--auth-root-authentication-method=normal", "--skip-test-db", "--force",
+             "--auth-root-authentication-method=socket",
+             f"--auth-root-socket-user={self.administrator}", "--skip-test-db", "--force",
              "--skip-name-resolve", f"--tmpdir={self.folder}",
-             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", *as_root_user()],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.folder, **self.account())
         if done.returncode != 0:
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             raise StackError(f"mariadb-install-db: {done.stdout}{done.stderr}")
@@ -75,15 +79,13 @@ class Database(Part):
             cursor.execute("USE kafkacam")
             for statement in statements(self.schema.read_text()):
                 cursor.execute(statement)
-            for host in ("localhost", "127.0.0.1"):
-                cursor.execute(f"CREATE USER 'kafkacam'@'{host}' IDENTIFIED BY %s",
-                               (self.password,))
-                cursor.execute(f"GRANT SELECT ON kafkacam.cameras TO 'kafkacam'@'{host}'")
+            cursor.execute("CREATE USER 'kafkacam'@'localhost' IDENTIFIED BY %s", (self.password,))
+            cursor.execute("GRANT SELECT ON kafkacam.cameras TO 'kafkacam'@'localhost'")
         connection.commit()
 
     def connect(self, database="kafkacam"):
         import pymysql
-        return pymysql.connect(unix_socket=str(self.socket), user="root", database=database,
+        return pymysql.connect(unix_socket=str(self.socket), user=self.administrator, database=database,
                                autocommit=True)
 
     def execute(self, sql, *values):
@@ -103,10 +105,6 @@ class Database(Part):
 
     def delete_camera(self, number):
         self.execute("DELETE FROM cameras WHERE id = %s", number)
-
-
-def as_root_user():
-    return ["--user=root"] if os.geteuid() == 0 else []
 
 
 def statements(sql):

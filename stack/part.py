@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 
+from .account import hand_over, somebody
 from .processes import command_line, session_members
 from .waiting import StackError, wait_for
 
@@ -32,6 +33,7 @@ class Part(Running):
     stop_signal = signal.SIGTERM
     stop_s = 15                 # from the signal until it is gone
     good_ends = (0,)            # exit status after SIGTERM
+    own_account = False         # when root starts it, it runs as somebody who owns nothing else
     on_create = None            # called with each new part: the tests watch all logs
 
     def __init__(self, folder):
@@ -48,6 +50,10 @@ class Part(Running):
     def environment(self):
         return None
 
+    def account(self):
+        """Whom it runs as, in subprocess's words."""
+        return somebody() if self.own_account else {}
+
     def prepare(self):
         """Write configuration; called before each start."""
 
@@ -59,6 +65,8 @@ class Part(Running):
         if self.running():
             raise StackError(f"{self.name} runs already")
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.own_account:
+            hand_over(self.folder)
         self.prepare()
         self.log_begin = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
@@ -66,7 +74,7 @@ class Part(Running):
             # all that this part started.
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment(), cwd=self.folder,
-                                            start_new_session=True)
+                                            start_new_session=True, **self.account())
         if self.on_start:
             self.on_start()
         try:

@@ -99,6 +99,7 @@ def clean_logs(request, new_broker):
 def root():
     """The session's folder; short, because sockets live in it. Kept when something failed."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kc-"))
+    stack.close_to_others(folder)
     yield folder
     left = stack.processes_in(folder)
     if not os.environ.get("KAFKACAM_KEEP"):
