@@ -29,6 +29,7 @@
 
 #define MAX_TOPICS     64
 #define MAX_PARTITIONS 100000
+#define MAX_BROKERS    16
 
 struct topic {
     char *name;
@@ -36,7 +37,9 @@ struct topic {
 };
 
 struct options {
-    int port; /* 0: any free one */
+    int port;             /* 0: any free one */
+    int brokers;          /* of the cluster */
+    const char *commands; /* a file to read at SIGHUP, NULL: none */
     struct topic topics[MAX_TOPICS];
     size_t topic_count;
 };
@@ -61,14 +64,18 @@ int bind(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
         return real(fd, address.__sockaddr__, size);
     }
     memcpy(&own, address.__sockaddr__, sizeof(own));
-    own.sin_port = htons(wanted_port);
+    if (!own.sin_port) { /* it has one where a broker comes up again */
+        own.sin_port = htons(wanted_port);
+        wanted_port = 0; /* of the first broker; the others' is any */
+    }
     /* A broker that was stopped can come back on its port at once. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1) {
         return -1;
     }
     if (real(fd, (const struct sockaddr *)&own, sizeof(own)) == -1) {
         /* The library would trip over an assertion of its own on the way out. */
-        fprintf(stderr, "kafkacam-broker: 127.0.0.1:%d: %s\n", wanted_port, strerror(errno));
+        fprintf(stderr, "kafkacam-broker: 127.0.0.1:%d: %s\n", ntohs(own.sin_port),
+                strerror(errno));
         exit(EXIT_FAILURE);
     }
     return 0;
@@ -97,7 +104,14 @@ static void usage(FILE *to)
           "memory. Prints \"ready ADDRESS\" when it is; SIGTERM or SIGINT ends it.\n"
           "\n"
           "  --port PORT              listen there (default: any free port)\n"
-          "  --topic NAME:PARTITIONS  make this topic; may be given again\n",
+          "  --topic NAME:PARTITIONS  make this topic; may be given again\n"
+          "  --brokers COUNT          so many of them, each partition with one (default 1);\n"
+          "                           PORT is the first one's\n"
+          "  --commands FILE          at SIGHUP do what its lines say, for tests of trouble:\n"
+          "                             error TOPIC CODE               0 for none again\n"
+          "                             leader TOPIC PARTITION BROKER  -1 for nobody\n"
+          "                             down BROKER, up BROKER\n"
+          "                           and print \"done COUNT\", of all lines so far\n",
           to);
 }
 
@@ -135,10 +149,11 @@ static int topic_parse(struct options *options, char *text)
 
 static int options_parse(struct options *options, int argc, char **argv)
 {
-    static const struct option known[] = { { "port", required_argument, NULL, 'p' },
-                                           { "topic", required_argument, NULL, 't' },
-                                           { "help", no_argument, NULL, 'h' },
-                                           { NULL, 0, NULL, 0 } };
+    static const struct option known[] = {
+        { "port", required_argument, NULL, 'p' },    { "topic", required_argument, NULL, 't' },
+        { "brokers", required_argument, NULL, 'b' }, { "commands", required_argument, NULL, 'c' },
+        { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 }
+    };
     int option;
 
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -158,6 +173,17 @@ static int options_parse(struct options *options, int argc, char **argv)
                         optarg, MAX_PARTITIONS, MAX_TOPICS);
                 return -1;
             }
+            break;
+        case 'b':
+            options->brokers = (int)number_parse(optarg, MAX_BROKERS);
+            if (options->brokers < 1) {
+                fprintf(stderr, "kafkacam-broker: --brokers %s: wanted 1 to %d\n", optarg,
+                        MAX_BROKERS);
+                return -1;
+            }
+            break;
+        case 'c':
+            options->commands = optarg;
             break;
         case 'h':
             usage(stdout);
@@ -206,18 +232,80 @@ static int topics_create(rd_kafka_mock_cluster_t *cluster, const struct options 
     return 0;
 }
 
-static int serve(const struct options *options, const sigset_t *ends)
+/* One line of the commands' file. */
+static int command_run(rd_kafka_mock_cluster_t *cluster, const char *line)
+{
+    char topic[250];
+    int number, broker;
+
+    if (sscanf(line, "error %249s %d", topic, &number) == 2) {
+        rd_kafka_mock_topic_set_error(cluster, topic, (rd_kafka_resp_err_t)number);
+        return 0;
+    }
+    if (sscanf(line, "leader %249s %d %d", topic, &number, &broker) == 3) {
+        return rd_kafka_mock_partition_set_leader(cluster, topic, number, broker) ? -1 : 0;
+    }
+    if (sscanf(line, "down %d", &broker) == 1) {
+        return rd_kafka_mock_broker_set_down(cluster, broker) ? -1 : 0;
+    }
+    if (sscanf(line, "up %d", &broker) == 1) {
+        return rd_kafka_mock_broker_set_up(cluster, broker) ? -1 : 0;
+    }
+    return -1;
+}
+
+/* Returns how many lines there were, -1 if one cannot be done. */
+static int commands_run(rd_kafka_mock_cluster_t *cluster, const char *path)
+{
+    char line[300];
+    FILE *file = path ? fopen(path, "r") : NULL;
+    int count = 0;
+
+    if (!file) {
+        fprintf(stderr, "kafkacam-broker: %s: %s\n", path ? path : "no --commands",
+                strerror(errno));
+        return path ? -1 : 0;
+    }
+    while (count >= 0 && fgets(line, sizeof(line), file)) {
+        count++;
+        if (command_run(cluster, line) == -1) {
+            fprintf(stderr, "kafkacam-broker: cannot do this: %s", line);
+            count = -1;
+        }
+    }
+    fclose(file);
+    return count;
+}
+
+/* Until it is told to end: 0; -1 if a command cannot be done. */
+static int obey(rd_kafka_mock_cluster_t *cluster, const struct options *options,
+                const sigset_t *signals)
+{
+    int signal_number, count, done = 0;
+
+    while (!sigwait(signals, &signal_number) && signal_number == SIGHUP) {
+        count = commands_run(cluster, options->commands);
+        if (count == -1) {
+            return -1;
+        }
+        done += count;
+        printf("done %d\n", done);
+        fflush(stdout);
+    }
+    return 0;
+}
+
+static int serve(const struct options *options, const sigset_t *signals)
 {
     rd_kafka_t *client = client_open();
     rd_kafka_mock_cluster_t *cluster;
-    int signal_number;
     int rc = -1;
 
     if (!client) {
         return -1;
     }
     wanted_port = (in_port_t)options->port;
-    cluster = rd_kafka_mock_cluster_new(client, 1);
+    cluster = rd_kafka_mock_cluster_new(client, options->brokers);
     if (!cluster) {
         fputs("kafkacam-broker: the library makes no mock cluster\n", stderr);
         goto out;
@@ -227,8 +315,7 @@ static int serve(const struct options *options, const sigset_t *ends)
     }
     printf("ready %s\n", rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);
-    sigwait(ends, &signal_number);
-    rc = 0;
+    rc = obey(cluster, options, signals);
 out:
     if (cluster) {
         rd_kafka_mock_cluster_destroy(cluster);
@@ -239,8 +326,8 @@ out:
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0 };
-    sigset_t ends;
+    struct options options = { .brokers = 1 };
+    sigset_t signals;
 
     if (options_parse(&options, argc, argv) == -1) {
         usage(stderr);
@@ -251,9 +338,10 @@ int main(int argc, char **argv)
         return 2;
     }
     /* Blocked before the library's threads start, so that they inherit it and sigwait gets all. */
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    return serve(&options, &ends) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return serve(&options, &signals) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

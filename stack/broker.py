@@ -2,11 +2,12 @@
 
 import re
 import shutil
+import signal
 
 from .build import Build
 from .part import Part
 from .ports import listening
-from .waiting import StackError
+from .waiting import StackError, wait_for
 
 MAX_CAMERAS = 64                # partitions the embedded broker makes: it cannot add any later
 
@@ -17,8 +18,9 @@ class Broker(Part):
     name = "broker"
     own_account = True
 
-    def __init__(self, folder, build=None, topics=None, port=0):
+    def __init__(self, folder, build=None, topics=None, port=0, brokers=1):
         super().__init__(folder)
+        self.brokers = brokers
         self.build = build or Build()
         self.topics = topics or {"video": MAX_CAMERAS + 1, "video.status": 1,
                                  "video.small": MAX_CAMERAS + 1}
@@ -37,16 +39,25 @@ class Broker(Part):
         shutil.copy2(self.build.need(self.build.broker), self.folder)
 
     def command(self):
-        command = [str(self.folder / self.build.broker.name), "--port", str(self.port)]
+        command = [str(self.folder / self.build.broker.name), "--port", str(self.port),
+                   "--brokers", str(self.brokers), "--commands", str(self.folder / "commands")]
         for name, partitions in self.topics.items():
             command += ["--topic", f"{name}:{partitions}"]
         return command
 
     def ready(self):
-        found = re.search(r"^ready \S+:(\d+)$", self.log_since_start(), re.M)
+        found = re.search(r"^ready [^,]+:(\d+)(,\S+)?$", self.log_since_start(), re.M)
         if found:
             self.port = int(found.group(1))     # a restart gets the same one
         return found
+
+    def tell(self, *commands):
+        """Make trouble, as the program's --help says; returns when it is made."""
+        begin = len(re.findall(r"^done ", self.log_text(), re.M))
+        (self.folder / "commands").write_text("".join(f"{line}\n" for line in commands))
+        self.signal(signal.SIGHUP)
+        wait_for(lambda: len(re.findall(r"^done ", self.log_text(), re.M)) > begin, 10,
+                 f"the broker has not done {commands}")
 
 
 class Outside:

@@ -74,7 +74,10 @@ static const char *kafka_word(const report_t *report)
     if (!report->config->source) {
         return "none";
     }
-    return report->health.away ? "away" : report->health.reached ? "up" : "connecting";
+    return report->health.away      ? "away"
+           : report->health.denied  ? "denied"
+           : report->health.reached ? "up"
+                                    : "connecting";
 }
 
 /* ---- HTML ---- */
@@ -318,9 +321,9 @@ static void put_server_metrics(const report_t *report)
     put_family(r, "children", "gauge", "httpd's child processes that serve streams.");
     ap_rprintf(r, "kafkacam_children %d\n", kc_counters_children());
     if (report->config->source) {
-        put_family(r, "kafka_up", "gauge", "1 while Kafka answers the child that was asked.");
+        put_family(r, "kafka_up", "gauge", "1 while the child that was asked can fetch pictures.");
         ap_rprintf(r, "kafkacam_kafka_up{topic=\"%s\"} %d\n", report->config->topic,
-                   report->health.reached && !report->health.away);
+                   kc_source_is_up(&report->health));
     }
 }
 

@@ -520,7 +520,9 @@ static void note_trouble(topic_t *topic, const kc_kafka_event_t *event)
         return;
     case KC_KAFKA_DENIED:
         apr_atomic_set32(&topic->denied, 1);
+        topic->feed->progress(topic->feed->progress_baton);
         return;
+    case KC_KAFKA_AWAY: /* the keeper says who */
     case KC_KAFKA_OUTSIDE:
         return;
     default:

@@ -22,8 +22,8 @@ apr_status_t kc_feed_create(kc_feed_t **feed, kc_kafka_t *kafka, const kc_config
                             kc_hub_t *hubs[KC_LAYERS], kc_roster_t *roster, server_rec *s,
                             apr_pool_t *pool);
 
-/* To be told, in the feed's thread, when states have been read to their end (kc_feed_has_states).
- * Before the start. */
+/* To be told, in the feed's thread, when states have been read to their end (kc_feed_has_states),
+ * or may not be read (kc_feed_is_denied). Before the start. */
 typedef void kc_feed_progress_fn(void *baton);
 void kc_feed_on_progress(kc_feed_t *feed, kc_feed_progress_fn *progress, void *baton);
 

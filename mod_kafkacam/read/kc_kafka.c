@@ -435,8 +435,8 @@ static apr_array_header_t *note_brokers(const rd_kafka_metadata_t *metadata, apr
         kc_kafka_broker_t *broker = apr_array_push(brokers);
 
         broker->id = metadata->brokers[i].id;
-        broker->address = apr_psprintf(pool, "%s:%d", metadata->brokers[i].host,
-                                       metadata->brokers[i].port);
+        broker->address =
+            apr_psprintf(pool, "%s:%d", metadata->brokers[i].host, metadata->brokers[i].port);
     }
     return brokers;
 }

@@ -30,21 +30,27 @@ void kc_keeper_close(kc_keeper_t *keeper);
 /* For operators. The texts hold no secrets. */
 typedef struct {
     int reached;             /* since the start */
-    int away;                /* right now */
-    apr_time_t since;        /* of away or back; 0: neither yet */
-    char error[256];         /* librdkafka's last word about it, "" for none */
+    int away;                /* right now: nobody who has pictures for us answers */
+    int denied;              /* right now: we may not read them */
+    apr_time_t since;        /* of away, denied or neither; 0: not known yet */
+    char error[640];         /* what is wrong, with some cameras too; "" for nothing */
     apr_uint32_t partitions; /* being fetched by this child */
 } kc_keeper_health_t;
 void kc_keeper_health(kc_keeper_t *keeper, kc_keeper_health_t *health);
 
-/* Topics and states have been read once: what is not known is not there. */
+/* Topics and states have been read once, as far as they can be: what is not known is not there, or
+ * stands with a broker that does not answer (kc_keeper_reaches). */
 int kc_keeper_knows_all(kc_keeper_t *keeper);
+
+/* Was it ever told how far this partition reaches? */
+int kc_keeper_reaches(kc_keeper_t *keeper, int topic, apr_uint32_t partition);
 
 /* Ask anew, at most twice a second however many want it, and wait until it was answered or wait is
  * over. */
 void kc_keeper_look(kc_keeper_t *keeper, apr_interval_time_t wait);
 
-/* Wait until all is known, or wait is over, or Kafka is known to be away. */
-void kc_keeper_settle(kc_keeper_t *keeper, apr_interval_time_t wait);
+/* Wait until all is known, or wait is over, or Kafka is known to be away, or the child is old
+ * enough for what it knows to be all it will. 1: all is known. */
+int kc_keeper_settle(kc_keeper_t *keeper, apr_interval_time_t wait);
 
 #endif

@@ -136,7 +136,14 @@ kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam)
     if (kc_roster_knows(source->roster, cam)) {
         return KC_SOURCE_CAMERA;
     }
-    return kc_keeper_knows_all(source->keeper) ? KC_SOURCE_NO_CAMERA : KC_SOURCE_NOT_YET;
+    if (!kc_keeper_knows_all(source->keeper)) {
+        return KC_SOURCE_NOT_YET;
+    }
+    /* A partition that is there, and of which its broker has not said anything yet. */
+    return cam < kc_feed_count(source->feed, KC_LAYER_FULL) &&
+                   !kc_keeper_reaches(source->keeper, KC_LAYER_FULL, cam)
+               ? KC_SOURCE_NOT_YET
+               : KC_SOURCE_NO_CAMERA;
 }
 
 void kc_source_look(kc_source_t *source, apr_interval_time_t wait)
@@ -144,9 +151,9 @@ void kc_source_look(kc_source_t *source, apr_interval_time_t wait)
     kc_keeper_look(source->keeper, wait);
 }
 
-void kc_source_settle(kc_source_t *source, apr_interval_time_t wait)
+int kc_source_settle(kc_source_t *source, apr_interval_time_t wait)
 {
-    kc_keeper_settle(source->keeper, wait);
+    return kc_keeper_settle(source->keeper, wait);
 }
 
 apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool)
@@ -157,6 +164,11 @@ apr_array_header_t *kc_source_cameras(kc_source_t *source, apr_pool_t *pool)
 void kc_source_state(kc_source_t *source, apr_uint32_t cam, kc_state_t *state)
 {
     kc_roster_state(source->roster, cam, kc_moment_now(), state);
+}
+
+int kc_source_is_up(const kc_source_health_t *health)
+{
+    return health->reached && !health->away && !health->denied;
 }
 
 void kc_source_health(kc_source_t *source, kc_source_health_t *health)

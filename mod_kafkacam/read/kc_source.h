@@ -57,8 +57,9 @@ kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
 void kc_source_look(kc_source_t *source, apr_interval_time_t wait);
 
 /* Wait until topics and states have been read once, or wait is over, or Kafka is known to be away.
- * For a list of all cameras: in the first moments of a child there would be none. */
-void kc_source_settle(kc_source_t *source, apr_interval_time_t wait);
+ * For a list of all cameras: in the first moments of a child there would be none. Does not wait in
+ * a child that is older than that, whatever Kafka withholds. 1: all is known. */
+int kc_source_settle(kc_source_t *source, apr_interval_time_t wait);
 
 /* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than
  * kc_source_find() knows: what was deleted from the producer's table is left out even if Kafka
@@ -70,6 +71,9 @@ void kc_source_state(kc_source_t *source, apr_uint32_t cam, kc_state_t *state);
 
 /* For operators. */
 typedef kc_keeper_health_t kc_source_health_t;
+/* Pictures can be fetched, as far as is known. */
+int kc_source_is_up(const kc_source_health_t *health);
+
 void kc_source_health(kc_source_t *source, kc_source_health_t *health);
 
 #endif

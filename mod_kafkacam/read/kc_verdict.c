@@ -15,8 +15,7 @@ kc_verdict_t kc_verdict_judge(kc_verdict_memory_t *memory, apr_int64_t position,
             verdict = KC_VERDICT_OTHER;
         }
         else if (memory->position >= 0 && memory->end > position) {
-            verdict =
-                position == memory->position ? KC_VERDICT_STUCK : KC_VERDICT_LAGGING;
+            verdict = position == memory->position ? KC_VERDICT_STUCK : KC_VERDICT_LAGGING;
         }
     }
     memory->end = verdict == KC_VERDICT_HEALTHY ? end : -1;

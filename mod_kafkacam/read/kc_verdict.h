@@ -1,5 +1,6 @@
-/* Is a partition read as it should be? Judged in two ways: from how far it reached and how far it was
- * read, in the last round and now; and from how late its records come. Pure: no clock, no Kafka. */
+/* Is a partition read as it should be? Judged in two ways: from how far it reached and how far it
+ * was read, in the last round and now; and from how late its records come. Pure: no clock, no
+ * Kafka. */
 #ifndef KC_VERDICT_H
 #define KC_VERDICT_H
 

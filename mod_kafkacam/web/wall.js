@@ -208,7 +208,7 @@ function lost(it) {
   clearInterval(retry);
   document.body.classList.toggle('lost', it !== null);
   if (!it) {
-    trouble(news?.kafka === false ? 'Kafka is away: what you see stands still' : '');
+    trouble(news?.kafka === false ? `Kafka is away${news.trouble ? `: ${news.trouble}` : ''}. What you see stands still` : '');
     if (was) say('Connected again');
     return;
   }
@@ -248,6 +248,7 @@ function showEmpty(reason) {
   $('empty').hidden = !words;
   if (!words) return;
   [$('empty-title').textContent, $('empty-text').textContent] = words;
+  if (reason === 'kafka' && news?.trouble) $('empty-text').textContent += ` (${news.trouble})`;
   $('empty-link').hidden = reason !== 'selection' || single;
   $('empty-link').href = wallOf(null);
   describe();

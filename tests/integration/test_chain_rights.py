@@ -59,3 +59,25 @@ def test_the_producer_says_what_it_may_not_write(broker, feed, folder, build):
         chain.producer.wait_log(r"KC1530: camera 1: Kafka at \S+ takes no pictures: .*WRITE")
         chain.producer.wait_log(rf"KC1209: states of cameras cannot be written to topic {broker.topic}.status: "
                                 r".*authorization failed \(the producer's Kafka user needs WRITE")
+
+
+@pytest.mark.expects_log("KC2012")
+def test_rights_that_are_lost_midway_are_said_and_kafka_is_not_up(broker, feed, make_httpd):
+    httpd = make_httpd(broker, children=1)
+    feed.picture(3, 1)
+    with clients.Stream(httpd, "/cam/3") as stream:
+        assert stream.pictures(1) == [(3, 1)]
+        allow(broker, broker.topic, ACLOperation.WRITE)
+        feed.picture(3, 2)                      # so that there is something to be read
+        httpd.wait_log(rf"KC2012: Kafka topic {broker.topic} cannot be read", 60)
+        stack.wait_for(lambda: clients.status(httpd)["kafka"]["state"] == "denied", 30, "not denied")
+        assert broker.topic in clients.status(httpd)["kafka"]["error"]
+        assert f'kafkacam_kafka_up{{topic="{broker.topic}"}} 0' in clients.get(httpd, "/kafkacam-metrics").text
+        data = clients.get(httpd, "/cameras.json").json()
+        assert data["kafka"] is False and "cannot be read" in data["trouble"]
+        allow(broker, broker.topic, ACLOperation.READ)
+        httpd.wait_log(f"Kafka topic {broker.topic} can be read now", 60)
+        stack.wait_for(lambda: clients.status(httpd)["kafka"]["state"] == "up", 30, "not up")
+        feed.picture(3, 3)
+        while stream.shown() != (3, 3):         # "offline since" may have come between
+            pass
