@@ -43,7 +43,8 @@ class Feed(stack.Httpd):
         build = build or stack.Build()
         super().__init__(folder, NoBroker(), build, locations=self.LOCATIONS,
                          snippet="ListenBacklog 4096\n"
-                                 f"KafkaCamMaxViewers 15000\n{snippet}", **more)
+                                 f"KafkaCamMaxViewers 15000\nKafkaCamMaxViewersPerClient 0\n"
+                                 f"{snippet}", **more)
         self.words = f"{cams} {fps} {size}"
         self.pump, self.direct, self.late = pump, direct, late
         self.may, self.file = may, file

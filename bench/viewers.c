@@ -436,6 +436,9 @@ static void watch(void)
     viewers = calloc((size_t)options.viewers, sizeof(*viewers));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (i = 0; i < options.viewers; i++) {
+        viewers[i].fd = -1;
+    }
+    for (i = 0; i < options.viewers; i++) {
         start_viewer(&viewers[i], i);
         if (i % 16 == 0) {
             turn();

@@ -46,11 +46,24 @@ static const range_t time_ranges[] = {
 enum { IDLE, STALE_AFTER, STALL_TIMEOUT, RECHECK, HEARTBEAT, TIMES };
 
 static const range_t number_ranges[] = {
-    NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0), NUMBER(max_viewers, 1, 1000000, 10000, 1),
-    NUMBER(max_blocking_viewers, 0, 100000, 0, 1), /* its default depends on the MPM */
-    NUMBER(max_viewers_per_client, 0, 1000000, 0, 1),     NUMBER(pump_threads, 0, 64, 0, 1),
+    NUMBER(max_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
+    NUMBER(max_viewers, 1, 1000000, 10000, 1),
+    NUMBER(max_blocking_viewers, 0, 100000, 0, 1),    /* its default depends on the MPM */
+    NUMBER(max_viewers_per_client, 0, 1000000, 0, 1), /* its default depends on max_viewers */
+    NUMBER(pump_threads, 0, 64, 0, 1),
+    NUMBER(least_rate, 0, 1000000000, 8192, 0),
+    NUMBER(max_wall_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
 };
-enum { MAX_CAMERAS, MAX_VIEWERS, MAX_BLOCKING, MAX_PER_CLIENT, PUMP_THREADS, NUMBERS };
+enum {
+    MAX_CAMERAS,
+    MAX_VIEWERS,
+    MAX_BLOCKING,
+    MAX_PER_CLIENT,
+    PUMP_THREADS,
+    LEAST_RATE,
+    MAX_WALL,
+    NUMBERS
+};
 
 static apr_interval_time_t *time_at(kc_config_t *config, const range_t *range)
 {
@@ -293,7 +306,11 @@ const command_rec kc_config_commands[] = {
         "KafkaCamMaxBlockingViewers", set_number, number_ranges[MAX_BLOCKING],
         "open streams that hold a worker thread, per child, default a quarter of ThreadsPerChild"),
     RANGE("KafkaCamMaxViewersPerClient", set_number, number_ranges[MAX_PER_CLIENT],
-          "open streams of one client address, default 0: no limit"),
+          "open streams of one client address, default a tenth of KafkaCamMaxViewers, 0: no limit"),
+    RANGE("KafkaCamLeastRate", set_number, number_ranges[LEAST_RATE],
+          "bytes per second that a client must take of a picture, default 8192, 0: any rate"),
+    RANGE("KafkaCamMaxWallCameras", set_number, number_ranges[MAX_WALL],
+          "cameras that one wall shows, default 1000"),
     RANGE("KafkaCamPumpThreads", set_number, number_ranges[PUMP_THREADS],
           "threads per child that send, default 0: one for each 4 processors"),
     { NULL }
@@ -364,6 +381,24 @@ static int default_blocking(void)
     return workers >= 8 ? workers / 4 : 1;
 }
 
+/* No one address has more than a tenth, unless that is less than a proxy's users are. */
+static int default_per_client(const kc_config_t *config)
+{
+    return config->max_viewers > 1000 ? config->max_viewers / 10 : 100;
+}
+
+static int default_number(const kc_config_t *config, int which)
+{
+    switch (which) {
+    case MAX_BLOCKING:
+        return default_blocking();
+    case MAX_PER_CLIENT:
+        return default_per_client(config);
+    default:
+        return (int)number_ranges[which].initial;
+    }
+}
+
 void kc_config_finish(server_rec *main_server)
 {
     apr_pool_t *pool = main_server->process->pconf;
@@ -380,8 +415,7 @@ void kc_config_finish(server_rec *main_server)
         }
         for (i = 0; i < NUMBERS; i++) {
             if (*number_at(config, &number_ranges[i]) == UNSET) {
-                *number_at(config, &number_ranges[i]) =
-                    i == MAX_BLOCKING ? default_blocking() : (int)number_ranges[i].initial;
+                *number_at(config, &number_ranges[i]) = default_number(config, i);
             }
         }
         config->topic = config->topic ? config->topic : KC_WIRE_TOPIC;

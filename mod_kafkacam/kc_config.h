@@ -40,6 +40,8 @@ typedef struct {
         recheck; /* how often an open stream's permission is asked again, 0: never */
     apr_interval_time_t heartbeat; /* an open stream says something at least this often */
     int max_cameras;               /* camera numbers are below it */
+    int least_rate;                /* bytes a second that a client must take of a picture, 0: any */
+    int max_wall_cameras;          /* that one wall shows */
 
     /* For the whole server: the same in every vhost. */
     int max_viewers;            /* open streams in all children together */

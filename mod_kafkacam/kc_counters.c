@@ -47,8 +47,10 @@ static const struct {
                          "seconds, milliseconds; the largest of all children." },
     [KC_COUNTER_VIEWERS_BEGUN] = { "viewers_begun", "Streams opened." },
     [KC_COUNTER_VIEWERS_REFUSED] = { "viewers_refused", "Streams refused by a limit." },
-    [KC_COUNTER_VIEWERS_STALLED] = { "viewers_stalled",
-                                     "Streams cut because the client read nothing." },
+    [KC_COUNTER_VIEWERS_STALLED] = { "viewers_stalled", "Streams cut because the client read "
+                                                        "nothing, or too little." },
+    [KC_COUNTER_VIEWERS_DISPLACED] = { "viewers_displaced",
+                                       "Streams cut, not read yet, as all places were taken." },
     [KC_COUNTER_FRAMES_SENT] = { "frames_sent", "Pictures sent to viewers." },
     [KC_COUNTER_FRAMES_SKIPPED] = { "frames_skipped",
                                     "Pictures a viewer was too slow for: a newer one came first." },

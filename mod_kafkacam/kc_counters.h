@@ -21,8 +21,9 @@ typedef enum {
     KC_COUNTER_GAUGES,
     /* Counters */
     KC_COUNTER_VIEWERS_BEGUN = KC_COUNTER_GAUGES,
-    KC_COUNTER_VIEWERS_REFUSED, /* 503: a limit */
-    KC_COUNTER_VIEWERS_STALLED, /* cut: read nothing for KafkaCamStallTimeout */
+    KC_COUNTER_VIEWERS_REFUSED,   /* 503: a limit */
+    KC_COUNTER_VIEWERS_STALLED,   /* cut: read nothing for KafkaCamStallTimeout, or too little */
+    KC_COUNTER_VIEWERS_DISPLACED, /* cut: had not read yet, and others wanted their places */
     KC_COUNTER_FRAMES_SENT,
     KC_COUNTER_FRAMES_SKIPPED, /* a newer one was there first */
     KC_COUNTER_BYTES_SENT,

@@ -152,7 +152,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     kc_viewer_register_hooks(pool);
-    kc_viewer_senders(kc_pump_send, kc_blocking_send);
+    kc_viewer_senders(kc_pump_send, kc_blocking_send, kc_pump_make_room);
     kc_pump_register_hooks(pool);
     kc_permission_register_hooks(pool);
     kc_cam_register_hooks(pool);

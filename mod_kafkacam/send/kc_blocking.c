@@ -13,6 +13,9 @@
  * the child still wanted. Not woken for either: prefork stops its children in signal handlers. */
 #define LOOK_AROUND apr_time_from_msec(500)
 
+/* As much is passed on before anybody looks at the clock. */
+#define SLICE_MAX 65536
+
 /* Where the hub's thread and the worker meet. */
 typedef struct {
     kc_doorbell_t bell;
@@ -79,30 +82,38 @@ static void wait_for_news(meeting_t *meeting, kc_viewer_t *viewer, apr_time_t no
     }
 }
 
-/* The part, if there is one, and a flush: httpd's filters wait until the line took all of it. */
-static apr_status_t send_part(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
+/* The next of the part, if there is one, and a flush: httpd's filters wait until the line took it. */
+static apr_status_t send_slice(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
 {
     apr_bucket_alloc_t *list = viewer->r->connection->bucket_alloc;
-    kc_mjpeg_part_t *part = &viewer->part;
-    apr_size_t size = kc_mjpeg_left(part);
+    apr_size_t size = 0;
+    struct iovec pieces[3];
+    int count = kc_mjpeg_vec(&viewer->part, pieces, SLICE_MAX), i;
     apr_status_t rv;
 
-    if (part->head_size) {
-        APR_BRIGADE_INSERT_TAIL(brigade,
-                                apr_bucket_transient_create(part->head, part->head_size, list));
-    }
-    if (part->data_size) {
-        APR_BRIGADE_INSERT_TAIL(brigade, kc_bucket_frame(part->frame, 0, part->data_size, list));
-    }
-    if (part->tail_size) {
-        APR_BRIGADE_INSERT_TAIL(brigade,
-                                apr_bucket_immortal_create(part->tail, part->tail_size, list));
+    for (i = 0; i < count; i++) {
+        APR_BRIGADE_INSERT_TAIL(brigade, kc_bucket_piece(viewer->part.frame, &pieces[i], list));
+        size += pieces[i].iov_len;
     }
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(list));
     rv = ap_pass_brigade(viewer->r->output_filters, brigade);
     apr_brigade_cleanup(brigade);
     if (rv == APR_SUCCESS) {
         kc_viewer_sent(viewer, size, kc_timers_now());
+    }
+    return rv;
+}
+
+static apr_status_t send_part(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
+{
+    apr_status_t rv = send_slice(viewer, brigade);
+
+    while (rv == APR_SUCCESS && kc_mjpeg_left(&viewer->part) > 0) {
+        if (kc_timers_now() >= kc_viewer_cut_due(viewer)) {
+            kc_counters_add(KC_COUNTER_VIEWERS_STALLED, 1);
+            return APR_TIMEUP;
+        }
+        rv = send_slice(viewer, brigade);
     }
     return rv;
 }

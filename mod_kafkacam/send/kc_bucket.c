@@ -75,6 +75,16 @@ apr_bucket *kc_bucket_frame(kc_frame_t *frame, apr_size_t start, apr_size_t size
     return create(&frame_type, kc_frame_ref(frame), (apr_off_t)start, size, list);
 }
 
+apr_bucket *kc_bucket_piece(kc_frame_t *frame, const struct iovec *piece, apr_bucket_alloc_t *list)
+{
+    const char *base = piece->iov_base;
+
+    if (frame && base >= frame->data && base < frame->data + frame->size) {
+        return kc_bucket_frame(frame, (apr_size_t)(base - frame->data), piece->iov_len, list);
+    }
+    return apr_bucket_transient_create(base, piece->iov_len, list);
+}
+
 apr_bucket *kc_bucket_nudge(apr_bucket_alloc_t *list)
 {
     return create(&nudge_type, NULL, 0, 0, list);

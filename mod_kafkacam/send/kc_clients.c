@@ -54,14 +54,32 @@ apr_status_t kc_clients_create(server_rec *s)
 }
 
 /* FNV-1a. A stranger with the same hash would share a limit, one in 2^64. */
-static apr_uint64_t hash_of(const char *address)
+static apr_uint64_t hash_of(const unsigned char *data, apr_size_t size)
 {
     apr_uint64_t hash = 14695981039346656037ULL;
+    apr_size_t i;
 
-    for (; *address; address++) {
-        hash = (hash ^ (unsigned char)*address) * 1099511628211ULL;
+    for (i = 0; i < size; i++) {
+        hash = (hash ^ data[i]) * 1099511628211ULL;
     }
     return hash;
+}
+
+/* Of IPv6 the network: whoever has one address has all of its /64. */
+static apr_uint64_t hash_client(const request_rec *r)
+{
+    const apr_sockaddr_t *address = r->useragent_addr;
+
+    if (address && address->family == APR_INET6) {
+        const struct in6_addr *six = &address->sa.sin6.sin6_addr;
+        int mapped = IN6_IS_ADDR_V4MAPPED(six);
+
+        return hash_of(six->s6_addr + (mapped ? 12 : 0), mapped ? 4 : 8);
+    }
+    if (address && address->family == APR_INET) {
+        return hash_of((const unsigned char *)&address->sa.sin.sin_addr, 4);
+    }
+    return hash_of((const unsigned char *)r->useragent_ip, strlen(r->useragent_ip));
 }
 
 static apr_status_t leave(void *data)
@@ -103,7 +121,7 @@ static int count_of(apr_uint64_t address)
 /* Entered before counting, so that of two at once at least one sees the other. */
 int kc_clients_enter(request_rec *r, int max)
 {
-    apr_uint64_t address = hash_of(r->useragent_ip);
+    apr_uint64_t address = hash_client(r);
     entry_t *entry;
 
     if (!memory || !max) {

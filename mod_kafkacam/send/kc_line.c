@@ -118,17 +118,6 @@ static apr_size_t slice_size(const kc_line_t *line)
     return slices ? (left + slices - 1) / slices : 0;
 }
 
-static apr_bucket *bucket_for(kc_line_t *line, const struct iovec *piece)
-{
-    kc_frame_t *frame = line->viewer->part.frame;
-    const char *base = piece->iov_base;
-
-    if (frame && base >= frame->data && base < frame->data + frame->size) {
-        return kc_bucket_frame(frame, base - frame->data, piece->iov_len, line->c->bucket_alloc);
-    }
-    return apr_bucket_transient_create(base, piece->iov_len, line->c->bucket_alloc);
-}
-
 static apr_status_t pass_slice(kc_line_t *line, apr_time_t now)
 {
     kc_viewer_t *viewer = line->viewer;
@@ -138,7 +127,8 @@ static apr_status_t pass_slice(kc_line_t *line, apr_time_t now)
     apr_status_t rv;
 
     for (i = 0; i < count; i++) {
-        APR_BRIGADE_INSERT_TAIL(line->brigade, bucket_for(line, &pieces[i]));
+        APR_BRIGADE_INSERT_TAIL(
+            line->brigade, kc_bucket_piece(viewer->part.frame, &pieces[i], line->c->bucket_alloc));
     }
     APR_BRIGADE_INSERT_TAIL(line->brigade, kc_bucket_nudge(line->c->bucket_alloc));
     line->opened = 1;

@@ -32,6 +32,12 @@
 /* How often ended connections are looked at whose worker was not back yet. */
 #define SWEEP apr_time_from_msec(20)
 
+/* More than a client's system takes on its own: whoever took that much reads. */
+#define SHOWN (512 * 1024)
+
+/* How often the log learns of viewers that were cut, and then of all of them in one line. */
+#define TELL apr_time_from_sec(60)
+
 /* When the child is to stop, a picture on its way has so long to get out. */
 #define LAST_WORDS apr_time_from_msec(500)
 
@@ -53,8 +59,10 @@ struct stream_t {
     apr_time_t ask; /* when to ask again whether it may see, 0: never, or it is in the queue */
     APR_RING_ENTRY(stream_t) place; /* in the queue for the asker */
     int queued;
-    int may;  /* back from the asker: what it said */
-    int gone; /* the client left, or is cut */
+    APR_RING_ENTRY(stream_t) age; /* among the green ones */
+    int green;                    /* it has not shown yet that it reads */
+    int may;                      /* back from the asker: what it said */
+    int gone;                     /* the client left, or is cut */
 };
 
 APR_RING_HEAD(streams_t, stream_t);
@@ -67,8 +75,10 @@ struct pump_t {
     int wakeup;        /* eventfd */
     apr_uint32_t load; /* atomic: streams given to it and not ended */
 
-    apr_thread_mutex_t *lock; /* guards these four */
+    apr_thread_mutex_t *lock; /* guards these six */
     struct streams_t inbox;
+    int greens;     /* that may have to make room, those promised left out */
+    int promised;   /* places to others: so many are to be cut */
     stream_t *back; /* from the asker */
     int awake;      /* it will look here: no need to write to wakeup */
     int quit;
@@ -78,6 +88,7 @@ struct pump_t {
     struct streams_t again; /* had their turn and have more to send */
     struct streams_t away;  /* with the asker */
     struct streams_t ending;
+    struct streams_t green; /* the oldest first, whichever ring they are in */
     struct streams_t queue; /* for the asker: by their place, whichever ring they are in */
     kc_asker_t *asker;
     kc_timers_t timers;
@@ -85,6 +96,9 @@ struct pump_t {
     kc_channels_t *channels;
     apr_time_t sweep; /* when to look at the grave, 0: it is empty */
     apr_time_t last;  /* when the child is to stop: by when all must be over; 0: it goes on */
+    unsigned stalled; /* cut, and not told to the log yet */
+    unsigned displaced;
+    apr_time_t tell; /* when it is told next */
     kc_stopwatch_t stopwatch;
     apr_interval_time_t longest; /* that one viewer kept the pump busy */
 };
@@ -143,6 +157,33 @@ static void move_to(struct streams_t *ring, stream_t *stream, int state)
     stream->state = state;
 }
 
+static void begin_green(stream_t *stream)
+{
+    pump_t *pump = stream->pump;
+
+    stream->green = 1;
+    APR_RING_INSERT_TAIL(&pump->green, stream, stream_t, age);
+    apr_thread_mutex_lock(pump->lock);
+    pump->greens++;
+    apr_thread_mutex_unlock(pump->lock);
+}
+
+/* It has shown that it reads, or it ends. A promise that counted on it is not kept then: one viewer
+ * more than KafkaCamMaxViewers. */
+static void end_green(stream_t *stream)
+{
+    pump_t *pump = stream->pump;
+
+    if (!stream->green) {
+        return;
+    }
+    stream->green = 0;
+    APR_RING_REMOVE(stream, age);
+    apr_thread_mutex_lock(pump->lock);
+    pump->greens -= pump->greens > 0;
+    apr_thread_mutex_unlock(pump->lock);
+}
+
 /* Only marks it: events of the same batch may still point to it. */
 static void end_stream(stream_t *stream, int gone)
 {
@@ -150,6 +191,7 @@ static void end_stream(stream_t *stream, int gone)
         APR_RING_REMOVE(stream, place);
         stream->queued = 0;
     }
+    end_green(stream);
     if (stream->state != ENDING) {
         move_to(&stream->pump->ending, stream, ENDING);
         stream->gone = gone;
@@ -221,6 +263,9 @@ static void serve(stream_t *stream)
     end = kc_timers_now();
     note_longest(stream->pump, end - now);
     stream->blocked = APR_STATUS_IS_EAGAIN(rv);
+    if (stream->green && viewer->r->bytes_sent > SHOWN) {
+        end_green(stream);
+    }
     if (rv != APR_SUCCESS && !stream->blocked) {
         end_stream(stream, 1);
         return;
@@ -292,9 +337,41 @@ static void join_queue(stream_t *stream)
 static void cut(stream_t *stream)
 {
     kc_counters_add(KC_COUNTER_VIEWERS_STALLED, 1);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, stream->viewer->r,
-                  "viewer cut: it took nothing for KafkaCamStallTimeout");
+    stream->pump->stalled++;
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, stream->viewer->r,
+                  "viewer cut: it took nothing for KafkaCamStallTimeout, or less of a picture than "
+                  "KafkaCamLeastRate");
     end_stream(stream, 1);
+}
+
+/* All places are taken, and somebody who may read wants one. */
+static void displace(stream_t *stream)
+{
+    kc_counters_add(KC_COUNTER_VIEWERS_DISPLACED, 1);
+    stream->pump->displaced++;
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, stream->viewer->r,
+                  "viewer cut: it has not read yet, and all KafkaCamMaxViewers are taken");
+    if (stream->state == AWAY) {
+        end_green(stream);
+        stream->gone = 1; /* it ends when it is back */
+        return;
+    }
+    end_stream(stream, 1);
+}
+
+/* Thousands may be cut at once: one line for all. */
+static void tell_cuts(pump_t *pump, apr_time_t now, int going)
+{
+    if (!(pump->stalled || pump->displaced) || (going && now < pump->tell)) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, pump->server,
+                 "viewers cut: %u that read nothing, or too little (KafkaCamStallTimeout, "
+                 "KafkaCamLeastRate), %u that had not read yet when all places were taken "
+                 "(KafkaCamMaxViewers); at most one line a minute",
+                 pump->stalled, pump->displaced);
+    pump->stalled = pump->displaced = 0;
+    pump->tell = now + TELL;
 }
 
 static void on_timer(stream_t *stream, apr_time_t now)
@@ -342,6 +419,7 @@ static void adopt(pump_t *pump, stream_t *stream)
         end_stream(stream, 1);
         return;
     }
+    begin_green(stream);
     enter_channels(stream);
     stream->ask = kc_viewer_recheck_due(stream->viewer);
     serve(stream);
@@ -409,7 +487,7 @@ static void on_news(kc_seat_t *seat)
 static int on_wakeup(pump_t *pump)
 {
     stream_t *back;
-    int quit;
+    int quit, promised;
 
     apr_thread_mutex_lock(pump->lock);
     APR_RING_CONCAT(&pump->arrived, &pump->inbox, stream_t, link);
@@ -417,10 +495,15 @@ static int on_wakeup(pump_t *pump)
     pump->back = NULL;
     pump->awake = 0;
     quit = pump->quit;
+    promised = pump->promised;
+    pump->promised = 0;
     apr_thread_mutex_unlock(pump->lock);
     kc_channels_deliver(pump->channels, on_news);
     if (back) {
         on_return(back);
+    }
+    while (promised-- > 0 && !APR_RING_EMPTY(&pump->green, stream_t, age)) {
+        displace(APR_RING_FIRST(&pump->green));
     }
     while (!APR_RING_EMPTY(&pump->arrived, stream_t, link)) {
         stream_t *stream = APR_RING_FIRST(&pump->arrived);
@@ -505,13 +588,18 @@ static apr_time_t next_due(const pump_t *pump)
 {
     const kc_timer_t *timer = kc_timers_first(&pump->timers);
 
+    apr_time_t due = timer ? timer->due : 0;
+
     if (pump->last) {
         return APR_RING_EMPTY(&pump->open, stream_t, link) ? 0 : pump->last;
     }
-    if (pump->sweep && (!timer || pump->sweep < timer->due)) {
-        return pump->sweep;
+    if (pump->sweep && (!due || pump->sweep < due)) {
+        due = pump->sweep;
     }
-    return timer ? timer->due : 0;
+    if ((pump->stalled || pump->displaced) && (!due || pump->tell < due)) {
+        due = pump->tell;
+    }
+    return due;
 }
 
 /* Milliseconds till then; -1: for ever. */
@@ -544,6 +632,7 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
         on_time(pump, now);
         on_again(pump);
         on_endings(pump, now);
+        tell_cuts(pump, now, going);
     }
     return NULL;
 }
@@ -614,6 +703,27 @@ int kc_pump_send(kc_viewer_t *viewer)
     return SUSPENDED;
 }
 
+int kc_pump_make_room(void)
+{
+    int i, made = 0;
+
+    for (i = 0; i < pump_count && !made; i++) {
+        pump_t *pump = &pumps[i];
+
+        apr_thread_mutex_lock(pump->lock);
+        if (pump->greens > 0) {
+            pump->greens--;
+            pump->promised++;
+            made = 1;
+        }
+        apr_thread_mutex_unlock(pump->lock);
+        if (made) {
+            wake(pump);
+        }
+    }
+    return made;
+}
+
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
     int i;
@@ -661,6 +771,7 @@ static apr_status_t start_one(pump_t *pump, apr_pool_t *pool, server_rec *s)
     APR_RING_INIT(&pump->away, stream_t, link);
     APR_RING_INIT(&pump->ending, stream_t, link);
     APR_RING_INIT(&pump->queue, stream_t, place);
+    APR_RING_INIT(&pump->green, stream_t, age);
     pump->epoll = epoll_create1(EPOLL_CLOEXEC);
     pump->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pump->epoll < 0 || pump->wakeup < 0 ||

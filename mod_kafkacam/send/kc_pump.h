@@ -16,6 +16,9 @@ void kc_pump_start(apr_pool_t *pchild, server_rec *s);
 /* A kc_viewer_sender_fn: SUSPENDED, or DECLINED for what cannot be suspended. */
 int kc_pump_send(kc_viewer_t *viewer);
 
+/* A kc_viewer_room_fn: of this child's viewers, the oldest that has not shown that it reads. */
+int kc_pump_make_room(void);
+
 void kc_pump_register_hooks(apr_pool_t *pool);
 
 #endif

@@ -19,25 +19,29 @@
 
 static kc_viewer_sender_fn *send_suspended;
 static kc_viewer_sender_fn *send_blocking;
+static kc_viewer_room_fn *make_room;
 
-void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking)
+void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking,
+                       kc_viewer_room_fn *room)
 {
     send_suspended = suspended;
     send_blocking = blocking;
+    make_room = room;
 }
 
 /* Once a minute and child: whoever reads the log learns of the limit, however many are refused. */
-static int time_to_tell(void)
+static int time_to_tell(apr_uint32_t *told)
 {
-    static apr_uint32_t told;
     apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
 
-    return apr_atomic_xchg32(&told, minute) != minute;
+    return apr_atomic_xchg32(told, minute) != minute;
 }
 
 int kc_viewer_refuse(request_rec *r, const char *limit)
 {
-    if (time_to_tell()) {
+    static apr_uint32_t told;
+
+    if (time_to_tell(&told)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       KC_ID(2300) "%s is reached: viewers are refused with 503", limit);
     }
@@ -96,9 +100,31 @@ static void set_headers(request_rec *r, kc_viewer_form_t form)
     r->connection->keepalive = AP_CONN_CLOSE;
 }
 
+/* A wall's memory grows with its cameras. */
+static void bound_wall(request_rec *r, const kc_config_t *config, kc_viewer_spec_t *spec)
+{
+    static apr_uint32_t told;
+    apr_size_t most = (apr_size_t)config->max_wall_cameras;
+
+    if (spec->cam_count <= most) {
+        return;
+    }
+    if (time_to_tell(&told)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                      KC_ID(2330) "a wall of %" APR_SIZE_T_FMT
+                                  " cameras shows the first %" APR_SIZE_T_FMT
+                                  ": KafkaCamMaxWallCameras",
+                      spec->cam_count, most);
+    }
+    apr_table_setn(r->headers_out, "X-KafkaCam-Left-Out",
+                   apr_psprintf(r->pool, "%" APR_SIZE_T_FMT, spec->cam_count - most));
+    spec->cam_count = most;
+}
+
 int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
 {
     const kc_config_t *config = kc_config_get(r->server);
+    kc_viewer_spec_t bounded = *spec;
     kc_viewer_t *viewer;
     int rc;
 
@@ -109,16 +135,17 @@ int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
     if (rc != OK) {
         return rc;
     }
+    bound_wall(r, config, &bounded);
     set_headers(r, spec->form);
     if (r->header_only) {
         return OK;
     }
-    viewer = create(r, spec);
-    if (kc_counters_sum(KC_COUNTER_VIEWERS) > config->max_viewers) {
-        return kc_viewer_refuse(r, "KafkaCamMaxViewers");
-    }
+    viewer = create(r, &bounded);
     if (!kc_clients_enter(r, config->max_viewers_per_client)) {
         return kc_viewer_refuse(r, "KafkaCamMaxViewersPerClient");
+    }
+    if (kc_counters_sum(KC_COUNTER_VIEWERS) > config->max_viewers && !(make_room && make_room())) {
+        return kc_viewer_refuse(r, "KafkaCamMaxViewers");
     }
     rc = send_suspended ? send_suspended(viewer) : DECLINED;
     if (rc == DECLINED) {
@@ -182,6 +209,18 @@ static int next_heartbeat(kc_viewer_t *viewer)
     return frame != NULL;
 }
 
+static void set_deadline(kc_viewer_t *viewer)
+{
+    const kc_config_t *config = viewer->config;
+
+    viewer->deadline = 0;
+    if (config->least_rate) {
+        viewer->deadline =
+            viewer->moved + config->stall_timeout +
+            (apr_time_t)kc_mjpeg_left(&viewer->part) * APR_USEC_PER_SEC / config->least_rate;
+    }
+}
+
 int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
 {
     kc_frame_t *frame = kc_choice_next(viewer->choice, now);
@@ -198,7 +237,8 @@ int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
             return 0;
         }
     }
-    viewer->moved = now; /* the deadline of a part runs from its beginning */
+    viewer->moved = now; /* the deadlines of a part run from its beginning */
+    set_deadline(viewer);
     return 1;
 }
 
@@ -236,7 +276,9 @@ void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now)
 
 apr_time_t kc_viewer_cut_due(const kc_viewer_t *viewer)
 {
-    return viewer->moved + viewer->config->stall_timeout;
+    apr_time_t due = viewer->moved + viewer->config->stall_timeout;
+
+    return viewer->deadline && viewer->deadline < due ? viewer->deadline : due;
 }
 
 apr_time_t kc_viewer_recheck_due(const kc_viewer_t *viewer)

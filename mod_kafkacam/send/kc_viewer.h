@@ -49,6 +49,7 @@ typedef struct {
     kc_mjpeg_part_t part; /* on its way; empty between two frames */
     apr_time_t moved;     /* when the line last took something, or the stream began */
     apr_time_t said;      /* when the stream last said something, or found nothing to say */
+    apr_time_t deadline;  /* of the part: by when a client of KafkaCamLeastRate has all of it */
     apr_time_t checked;   /* when may_see was last asked */
     apr_uint64_t frames;  /* pictures that are out completely */
     apr_uint64_t skipped; /* of the choice's count, what the counters know already */
@@ -57,7 +58,12 @@ typedef struct {
 /* A sender takes an admitted viewer: OK, SUSPENDED or a status as above, or DECLINED: not one for
  * me. Tried in this order; set while hooks are registered. */
 typedef int kc_viewer_sender_fn(kc_viewer_t *viewer);
-void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking);
+
+/* All places are taken: end a viewer that has not shown that it reads. 0: there is none. */
+typedef int kc_viewer_room_fn(void);
+
+void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *blocking,
+                       kc_viewer_room_fn *make_room);
 
 /* Times here are kc_timers_now()'s. */
 
@@ -75,7 +81,7 @@ apr_time_t kc_viewer_due(const kc_viewer_t *viewer);
 void kc_viewer_sent(kc_viewer_t *viewer, apr_size_t size, apr_time_t now);
 
 /* Of a viewer whose line is full: when to cut it, because it took nothing for
- * KafkaCamStallTimeout. */
+ * KafkaCamStallTimeout, or less of this part than KafkaCamLeastRate. */
 apr_time_t kc_viewer_cut_due(const kc_viewer_t *viewer);
 
 /* When to ask may_see again, 0: never. */

@@ -40,6 +40,8 @@ WRONG = {
     "KafkaCamIdle -1": "is not a time of 0 to 86400 seconds",
     "KafkaCamIdle 2d": "is not a time",
     "KafkaCamStaleAfter 10ms": "is not a time of 1 to 86400 seconds",
+    "KafkaCamLeastRate -1": "is not a number from 0 to 1000000000",
+    "KafkaCamMaxWallCameras 0": "is not a number from 1 to",
     "KafkaCamHeartbeat 90": "is not a time of 1 to 60 seconds",
     "KafkaCamStallTimeout 0": "is not a time of 1 to 3600 seconds",
     "KafkaCamRecheck never": "is not a time",

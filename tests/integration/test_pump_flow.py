@@ -139,8 +139,8 @@ def refused(httpd, path="/cam/1", **options):
 
 @pytest.mark.expects_log("KC2300")
 def test_past_the_servers_limit_viewers_are_refused_and_told_when_to_come_again(make_feed):
-    httpd = make_feed(children=2, snippet="KafkaCamMaxViewers 10\n")
-    run = watch(httpd, "-n", 10, "-c", 4, "-s", 3).wait_begin()
+    httpd = make_feed(children=2, fps=25, snippet="KafkaCamMaxViewers 10\n")
+    run = watch(httpd, "-n", 10, "-c", 4, "-w", 2, "-s", 3).wait_begin()
     assert refused(httpd)
     result = run.result()
     assert (result["open"], result["wrong"]) == (10, 0)
@@ -169,6 +169,35 @@ RemoteIPInternalProxy 127.0.0.1
                    "refused for ever")
     for stream in streams:
         stream.close()
+
+
+@pytest.mark.expects_log("KC2300")
+def test_an_ipv6_network_is_one_client(make_feed):
+    httpd = make_feed(modules=["remoteip"], snippet="""\
+KafkaCamMaxViewersPerClient 2
+RemoteIPHeader X-Forwarded-For
+RemoteIPInternalProxy 127.0.0.1
+""")
+    status = {}
+    streams = []
+    for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:db8:1:2::3", "2001:db8:1:3::1",
+                    "::ffff:192.0.2.1", "::ffff:192.0.2.2", "192.0.2.1", "192.0.2.1"):
+        streams.append(clients.Stream(httpd, "/cam/1", headers={"X-Forwarded-For": address}))
+        status.setdefault(address, []).append(streams[-1].status)
+    for stream in streams:
+        stream.close()
+    assert status == {
+        "2001:db8:1:2::1": [200], "2001:db8:1:2:ffff::2": [200], "2001:db8:1:2::3": [503],
+        "2001:db8:1:3::1": [200], "::ffff:192.0.2.1": [200], "::ffff:192.0.2.2": [200],
+        "192.0.2.1": [200, 503]}
+
+
+@pytest.mark.expects_log("KC2330")
+def test_a_wall_shows_no_more_cameras_than_it_may(make_feed):
+    httpd = make_feed(cams=8, snippet="KafkaCamMaxWallCameras 3\n")
+    with clients.Stream(httpd, "/wall") as wall:
+        assert wall.answer.getheader("X-KafkaCam-Left-Out") == "5"
+        assert {wall.part()[0]["x-camera"] for _ in range(20)} == {"1", "2", "3"}
 
 
 @pytest.mark.expects_log("KC2300")

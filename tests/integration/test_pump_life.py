@@ -203,6 +203,51 @@ def test_a_client_that_wants_little_and_reads_nothing_is_cut_as_well(make_feed):
     assert (result["closed"], result["open"], result["wrong"]) == (2, 3, 0)
 
 
+@pytest.mark.parametrize("mpm", ["event", "worker"])
+def test_a_client_that_takes_a_little_now_and_then_is_cut_and_a_slow_one_is_not(make_feed, mpm):
+    """Each of them has taken something within the time-out, always."""
+    httpd = make_feed(fps=5, size=1500000, mpm=mpm, snippet="""\
+KafkaCamStallTimeout 4
+KafkaCamLeastRate 500000
+""")
+    slow = madeup.Viewers(httpd.port, build=httpd.build, options=["-n", 1, "-S", "1:1500000", "-s", 20])
+    run = madeup.Viewers(httpd.port, build=httpd.build,
+                         options=["-n", 2, "-S", "2:100000", "-c", 4, "-s", 90, "-g"])
+    stack.wait_for(lambda: httpd.counters()["viewers_stalled"] == 2, 60, "they were not cut")
+    assert run.result()["closed"] == 2
+    assert slow.result()["open"] == 1
+
+
+def open_sockets(httpd, count, path):
+    """Clients that ask and read nothing."""
+    opened = []
+    for _ in range(count):
+        opened.append(socket.create_connection(("127.0.0.1", httpd.port), 20))
+        opened[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    for one in opened:
+        assert one.recv(1, socket.MSG_PEEK) == b"H"
+    return opened
+
+
+@pytest.mark.expects_log("KC2300")
+def test_when_places_run_out_those_who_read_keep_theirs_and_others_make_room(make_feed):
+    httpd = make_feed(fps=20, size=50000, snippet="KafkaCamMaxViewers 10\n")
+    readers = madeup.Viewers(httpd.port, build=httpd.build,
+                             options=["-n", 3, "-c", 4, "-w", 2, "-s", 20]).wait_begin()
+    deaf = open_sockets(httpd, 7, "/cam/1?fps=0.001")
+    late = madeup.Viewers(httpd.port, build=httpd.build,
+                          options=["-n", 7, "-c", 4, "-w", 2, "-s", 8]).wait_begin()
+    assert httpd.counters()["viewers_displaced"] == 7
+    with clients.Stream(httpd, "/cam/1") as stream:     # nobody is left who has not read
+        assert stream.status == 503
+    for result, count in ((late.result(), 7), (readers.result(), 3)):
+        assert (result["open"], result["closed"], result["wrong"]) == (count, 0, 0)
+    for one in deaf:
+        one.close()
+    lines = [line for line in httpd.log_text().splitlines() if "viewers cut" in line]
+    assert 1 <= len(lines) <= 2
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_who_may_not_see_a_camera_any_more_stops_seeing_it(make_feed, folder, tls):
     folder.chmod(0o755)

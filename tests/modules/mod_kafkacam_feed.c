@@ -34,6 +34,9 @@
 
 #define MARK_SIZE 64
 
+/* A camera's next picture may be far away, and httpd's end near. */
+#define LOOK_AROUND apr_time_from_msec(100)
+
 static struct {
     apr_uint32_t cams;
     double fps;
@@ -71,16 +74,21 @@ static void *APR_THREAD_FUNC publish_all(apr_thread_t *thread, void *data)
 {
     double step = (double)APR_USEC_PER_SEC / feed.fps / feed.cams;
     apr_time_t start = apr_time_now();
-    apr_uint64_t n;
+    apr_uint64_t n = 0;
 
-    for (n = 0; !apr_atomic_read32(&feed.quit); n++) {
+    while (!apr_atomic_read32(&feed.quit)) {
         apr_time_t due = start + (apr_time_t)((double)n * step);
         apr_interval_time_t early = due - apr_time_now();
 
+        if (early > LOOK_AROUND) {
+            apr_sleep(LOOK_AROUND);
+            continue;
+        }
         if (early > 0) {
             apr_sleep(early);
         }
         kc_hub_publish(feed.hub, make_frame((apr_uint32_t)(n % feed.cams) + 1, n / feed.cams + 1));
+        n++;
     }
     return NULL;
 }
@@ -233,7 +241,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_output_filter("KAFKACAM_FEED_PASS", pass, NULL, AP_FTYPE_CONNECTION);
     kc_viewer_register_hooks(pool);
-    kc_viewer_senders(getenv("KAFKACAM_NO_PUMP") ? NULL : kc_pump_send, kc_blocking_send);
+    kc_viewer_senders(getenv("KAFKACAM_NO_PUMP") ? NULL : kc_pump_send, kc_blocking_send,
+                      kc_pump_make_room);
     kc_pump_register_hooks(pool);
 }
 
