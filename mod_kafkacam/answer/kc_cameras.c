@@ -52,7 +52,7 @@ static void choose(wall_t *wall)
 static const char *why_empty(const wall_t *wall, const kc_source_health_t *health)
 {
     if (wall->known == 0) {
-        return kc_source_is_up(health) ? "none" : "kafka";
+        return !kc_source_is_up(health) ? "kafka" : health->producer_was_here ? "none" : "producer";
     }
     return wall->selection.kind == KC_SELECTION_LIST ? "selection" : "forbidden";
 }
@@ -84,9 +84,9 @@ static char *list_json(const wall_t *wall)
     APR_ARRAY_PUSH(text, const char *) =
         apr_psprintf(pool, "{\"page\":\"%s\",\"kafka\":%s,", kc_page_version(),
                      kc_source_is_up(&health) ? "true" : "false");
-    if (!kc_source_is_up(&health) && health.error[0]) {
-        APR_ARRAY_PUSH(text, const char *) = apr_pstrcat(
-            pool, "\"trouble\":", kc_state_json_text(health.error, pool), ",", NULL);
+    if (health.error[0]) {
+        APR_ARRAY_PUSH(text, const char *) =
+            apr_pstrcat(pool, "\"trouble\":", kc_state_json_text(health.error, pool), ",", NULL);
     }
     if (wall->count == 0) {
         APR_ARRAY_PUSH(text, const char *) =

@@ -737,6 +737,19 @@ int kc_feed_has_states(kc_feed_t *feed)
            kc_feed_count(feed, KC_FEED_STATES);
 }
 
+int kc_feed_had_states(kc_feed_t *feed)
+{
+    apr_uint32_t count = kc_feed_count(feed, KC_FEED_STATES);
+    apr_uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        if (kc_feed_position(feed, KC_FEED_STATES, i) > 0) {
+            return 1;
+        }
+    }
+    return !feed->topics[KC_FEED_STATES].name;
+}
+
 void kc_feed_judge(kc_feed_t *feed, int topic, apr_uint32_t partition, kc_verdict_t verdict)
 {
     /* States are read from the start each time, which takes as long as it takes. */

@@ -603,6 +603,7 @@ void kc_keeper_health(kc_keeper_t *keeper, kc_keeper_health_t *health)
     *health = keeper->health;
     apr_thread_mutex_unlock(keeper->lock);
     health->partitions = kc_feed_fetched(keeper->feed);
+    health->producer_was_here = kc_feed_had_states(keeper->feed);
 }
 
 int kc_keeper_knows_all(kc_keeper_t *keeper)

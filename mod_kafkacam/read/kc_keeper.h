@@ -35,6 +35,7 @@ typedef struct {
     apr_time_t since;        /* of away, denied or neither; 0: not known yet */
     char error[640];         /* what is wrong, with some cameras too; "" for nothing */
     apr_uint32_t partitions; /* being fetched by this child */
+    int producer_was_here;   /* a state was ever written, or there is no topic for them */
 } kc_keeper_health_t;
 void kc_keeper_health(kc_keeper_t *keeper, kc_keeper_health_t *health);
 

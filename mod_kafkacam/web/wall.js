@@ -202,13 +202,19 @@ function trouble(text) {
   $('trouble').textContent = text;
 }
 
+/* In the server's words, which name the broker as it calls itself: often nobody else knows it so. */
+function kafkaTrouble() {
+  if (news?.kafka === false) return `Kafka is away${news.trouble ? `: ${news.trouble}` : ''}. What you see stands still`;
+  return news?.trouble ? `Some cameras cannot be fetched: ${news.trouble}` : '';
+}
+
 /* The line is down (it: worker's message), or it is up (null). */
 function lost(it) {
   const was = document.body.classList.contains('lost');
   clearInterval(retry);
   document.body.classList.toggle('lost', it !== null);
   if (!it) {
-    trouble(news?.kafka === false ? `Kafka is away${news.trouble ? `: ${news.trouble}` : ''}. What you see stands still` : '');
+    trouble(kafkaTrouble());
     if (was) say('Connected again');
     return;
   }
@@ -234,7 +240,8 @@ function tellChanges() {
 }
 
 const EMPTY = {
-  none: ['No cameras yet', 'Add one to the table of cameras. It appears here by itself.'],
+  none: ['No cameras yet', 'The table of cameras is empty. Add one, and it appears here by itself. If there are some, the log of kafkacam-producer says what is wrong.'],
+  producer: ['No producer has reached this Kafka', 'No camera ever had a state here. Look at the log of kafkacam-producer: whether it runs, reaches its database and this Kafka, and has a camera in its table.'],
   forbidden: ['You may not see any camera', 'There are cameras, but none that you may look at. Sign in with another name, or ask the administrator.'],
   kafka: ['Kafka is away', 'The server cannot reach Kafka, so it does not know its cameras. This page goes on by itself when it can.'],
   selection: ['None of these cameras is here', 'They do not exist, or you may not see them.'],

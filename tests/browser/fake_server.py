@@ -36,6 +36,7 @@ class Fake:
         self.fps = fps
         self.reason = None
         self.kafka = True
+        self.trouble = None         # what is wrong with Kafka
         self.page = "fake"
         self.list_status = 200
         self.stream = self.pictures
@@ -98,6 +99,8 @@ class Fake:
         if rest.endswith("list.json"):
             self.lists.append(handler.path)
             body = {"page": self.page, "kafka": self.kafka, "cameras": self.choose(rest[:-10])}
+            if self.trouble:
+                body["trouble"] = self.trouble
             if not body["cameras"]:
                 body["reason"] = self.reason or "none"
             return self.send(handler, json.dumps(body).encode(), "application/json", self.list_status)

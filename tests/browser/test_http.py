@@ -171,6 +171,16 @@ def test_any_location_will_do(wall):
             assert ask(wall, urllib.parse.urljoin(path, link))[0] == 200, link
 
 
+def test_an_empty_wall_tells_whether_a_producer_was_ever_there(wall):
+    wall.start(cameras=0, children=1, partitions=20)
+    wait_for(lambda: json.loads(ask(wall, "/cameras.json")[2]).get("reason") == "producer", 30)
+    wall.feed.add(2)
+    wait_for(lambda: cameras(wall) == [2], 30)
+    wall.feed.remove(2)
+    wait_for(lambda: json.loads(ask(wall, "/cameras.json")[2]).get("reason") == "none", 30)
+
+
+@pytest.mark.expects_log("KC2011")
 def test_no_broker_yet_is_said(wall):
     wall.start(cameras=1, partitions=20)
     wall.httpd.stop()
@@ -178,6 +188,8 @@ def test_no_broker_yet_is_said(wall):
     wall.httpd.start()
     status, _, body = ask(wall, "/cameras.json")
     assert (status, json.loads(body)["reason"], json.loads(body)["kafka"]) == (200, "kafka", False)
+    where = wall.broker.address.rpartition(":")[2]
+    wait_for(lambda: where in json.loads(ask(wall, "/cameras.json")[2]).get("trouble", ""), 30, "who is away")
     status, headers, _ = ask(wall, "/cameras/stream")
     assert status == 503 and int(headers["Retry-After"]) > 0
     wall.broker.start()

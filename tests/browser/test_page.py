@@ -169,7 +169,8 @@ def test_a_state_part_changes_the_tile_at_once(browser, fake):
     fake.done = True
 
 
-@pytest.mark.parametrize("reason, title", [("none", "No cameras yet"), ("forbidden", "You may not see any camera"),
+@pytest.mark.parametrize("reason, title", [("none", "No cameras yet"), ("producer", "No producer has reached this Kafka"),
+                                           ("forbidden", "You may not see any camera"),
                                            ("kafka", "Kafka is away"), ("selection", "None of these cameras is here")])
 def test_an_empty_wall_says_why(browser, fake, reason, title):
     fake.cameras, fake.reason = [], reason
@@ -185,7 +186,15 @@ def test_kafka_away_is_said_above_the_pictures(browser, fake):
     fake.kafka = False
     browser.open(fake.url + "/cameras")
     live(browser, 4)
-    assert "Kafka is away" in browser.text("#trouble")
+    assert browser.text("#trouble") == "Kafka is away. What you see stands still"
+    fake.trouble = "cannot reach kafka-broker:9092, as broker 1 calls itself"
+    wait_for(lambda: browser.text("#trouble") == f"Kafka is away: {fake.trouble}. What you see stands still")
+    fake.kafka = True
+    wait_for(lambda: browser.text("#trouble") == f"Some cameras cannot be fetched: {fake.trouble}")
+    fake.trouble, fake.kafka, fake.cameras, fake.reason = "no route to kafka-broker:9092", False, [], "kafka"
+    browser.open(fake.url + "/cameras")
+    wait_for(lambda: browser.text("#empty-title") == "Kafka is away")
+    assert browser.text("#empty-text").endswith("(no route to kafka-broker:9092)")
 
 
 def test_a_camera_comes_and_goes_without_reload(browser, fake):
