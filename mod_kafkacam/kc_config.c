@@ -53,6 +53,7 @@ static const range_t number_ranges[] = {
     NUMBER(pump_threads, 0, 64, 0, 1),
     NUMBER(least_rate, 0, 1000000000, 8192, 0),
     NUMBER(max_wall_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
+    NUMBER(past_cache_mb, 1, 65536, 64, 0),
 };
 enum {
     MAX_CAMERAS,
@@ -62,8 +63,17 @@ enum {
     PUMP_THREADS,
     LEAST_RATE,
     MAX_WALL,
+    PAST_CACHE,
     NUMBERS
 };
+
+/* Longer than Kafka keeps anything. */
+#define PAST_MAX SECONDS(100 * 365 * 86400LL)
+
+/* What stands in a <Location>. */
+typedef struct {
+    apr_interval_time_t past; /* how far back, 0: not at all */
+} dir_t;
 
 static apr_interval_time_t *time_at(kc_config_t *config, const range_t *range)
 {
@@ -121,6 +131,27 @@ static const char *set_number(cmd_parms *cmd, void *dir, const char *arg)
             cmd->cmd->name, arg, range->min, range->max);
     }
     *number_at(kc_config_get(cmd->server), range) = (int)value;
+    return NULL;
+}
+
+static const char *set_past(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_interval_time_t *past = &((dir_t *)dir)->past;
+
+    if (!strcasecmp(arg, "off")) {
+        *past = 0;
+    }
+    else if (!strcasecmp(arg, "on")) {
+        *past = KC_CONFIG_PAST_ALL;
+    }
+    else if (ap_timeout_parameter_parse(arg, past, "s") != APR_SUCCESS || *past <= 0 ||
+             *past > PAST_MAX) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not on, off, or how far back one may look (write 90s, "
+                            "10min, 1h)",
+                            cmd->cmd->name, arg);
+    }
+    kc_config_get(cmd->server)->has_past |= *past > 0;
     return NULL;
 }
 
@@ -313,8 +344,33 @@ const command_rec kc_config_commands[] = {
           "cameras that one wall shows, default 1000"),
     RANGE("KafkaCamPumpThreads", set_number, number_ranges[PUMP_THREADS],
           "threads per child that send, default 0: one for each 4 processors"),
+    AP_INIT_TAKE1("KafkaCamPast", set_past, NULL, RSRC_CONF | ACCESS_CONF,
+                  "whether pictures that Kafka still holds may be seen: on, off (default), or how "
+                  "far back"),
+    RANGE("KafkaCamPastCache", set_number, number_ranges[PAST_CACHE],
+          "MiB of such pictures that a child keeps for others, default 64"),
     { NULL }
 };
+
+void *kc_config_create_dir(apr_pool_t *pool, char *path)
+{
+    dir_t *dir = apr_palloc(pool, sizeof(*dir));
+
+    dir->past = UNSET;
+    return dir;
+}
+
+void *kc_config_merge_dir(apr_pool_t *pool, void *base, void *add)
+{
+    return ((dir_t *)add)->past == UNSET ? base : add;
+}
+
+apr_interval_time_t kc_config_past(const ap_conf_vector_t *per_dir_config)
+{
+    const dir_t *dir = ap_get_module_config(per_dir_config, &kafkacam_module);
+
+    return dir && dir->past != UNSET ? dir->past : 0;
+}
 
 void *kc_config_create(apr_pool_t *pool, server_rec *s)
 {
@@ -349,6 +405,7 @@ void *kc_config_merge(apr_pool_t *pool, void *base_config, void *add_config)
         }
     }
     config->brokers = add->brokers ? add->brokers : base->brokers;
+    config->has_past |= base->has_past;
     config->path = add->path ? add->path : base->path;
     if (!add->topic) {
         /* Another topic has another topic's status: the main server's only goes with its video. */

@@ -19,6 +19,7 @@
 APLOG_USE_MODULE(kafkacam);
 
 typedef struct kc_source_t kc_source_t;
+typedef struct kc_past_t kc_past_t;
 typedef struct kc_counters_cameras_t kc_counters_cameras_t;
 
 typedef struct {
@@ -43,6 +44,9 @@ typedef struct {
     int least_rate;                /* bytes a second that a client must take of a picture, 0: any */
     int max_wall_cameras;          /* that one wall shows */
 
+    int past_cache_mb; /* pictures of the past that a child keeps, in MiB */
+    int has_past;      /* somewhere in this server KafkaCamPast lets somebody look back */
+
     /* For the whole server: the same in every vhost. */
     int max_viewers;            /* open streams in all children together */
     int max_blocking_viewers;   /* that hold a worker thread, in one child */
@@ -55,10 +59,17 @@ typedef struct {
     /* Set in child_init: where this server's pictures come from. Servers with the same brokers,
      * topics and properties share one. NULL where brokers is. */
     kc_source_t *source;
+
+    /* Set in child_init too: what Kafka still holds. NULL where brokers is, or nobody may look. */
+    kc_past_t *past;
 } kc_config_t;
 
 /* Of this server, or the one that answers a request (r->server). Any thread. */
 kc_config_t *kc_config_get(const server_rec *s);
+
+/* How far back KafkaCamPast lets look, by a request's per_dir_config: 0: only live pictures. */
+#define KC_CONFIG_PAST_ALL APR_INT64_MAX
+apr_interval_time_t kc_config_past(const ap_conf_vector_t *per_dir_config);
 
 /* The path of the <Location> that gave r its handler, and what follows it in r->uri: for
  * /cam/3.jpg "/cam" and "/3.jpg". path_info cannot say it: it depends on what files exist. NULL:
@@ -80,5 +91,7 @@ void kc_config_finish(server_rec *main_server);
 extern const command_rec kc_config_commands[];
 void *kc_config_create(apr_pool_t *pool, server_rec *s);
 void *kc_config_merge(apr_pool_t *pool, void *base, void *add);
+void *kc_config_create_dir(apr_pool_t *pool, char *path);
+void *kc_config_merge_dir(apr_pool_t *pool, void *base, void *add);
 
 #endif

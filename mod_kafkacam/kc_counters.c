@@ -64,6 +64,9 @@ static const struct {
                                  "Pictures passed over in Kafka because newer ones were there." },
     [KC_COUNTER_NOTICES] = { "notices", "Offline pictures made." },
     [KC_COUNTER_STATUS_BROKEN] = { "status_broken", "Status records that made no sense." },
+    [KC_COUNTER_PAST_RECORDS] = { "past_records",
+                                  "Records read from Kafka for those who look back." },
+    [KC_COUNTER_PAST_BYTES] = { "past_bytes", "Bytes of records read for those who look back." },
 };
 
 static memory_t *memory; /* the same in the parent and its children */

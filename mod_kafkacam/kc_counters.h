@@ -34,6 +34,8 @@ typedef enum {
     KC_COUNTER_FRAMES_LATE,     /* passed over: newer ones were there when we came to them */
     KC_COUNTER_NOTICES,         /* "offline since" pictures made */
     KC_COUNTER_STATUS_BROKEN,   /* status records that made no sense */
+    KC_COUNTER_PAST_RECORDS,    /* read from Kafka for those who look back */
+    KC_COUNTER_PAST_BYTES,
     KC_COUNTERS
 } kc_counter_t;
 

@@ -15,6 +15,7 @@
 #include "kc_advice.h"
 #include "kc_kafka.h"
 #include "kc_source.h"
+#include "kc_past.h"
 #include "kc_viewer.h"
 #include "kc_blocking.h"
 #include "kc_pump.h"
@@ -100,6 +101,22 @@ static apr_pool_t *pool_for_sources(apr_pool_t *pchild)
     return own;
 }
 
+/* As find_source(); only where somebody may look back, as it has connections of its own. */
+static void start_past(kc_config_t *config, apr_pool_t *pool, server_rec *main_server, server_rec *s)
+{
+    server_rec *earlier;
+
+    for (earlier = main_server; earlier != s && !config->past; earlier = earlier->next) {
+        if (kc_source_fits(kc_config_get(earlier), config) &&
+            kc_config_get(earlier)->past_cache_mb == config->past_cache_mb) {
+            config->past = kc_config_get(earlier)->past;
+        }
+    }
+    if (config->source && config->has_past && !config->past) {
+        kc_past_start(&config->past, config, pool, s);
+    }
+}
+
 /* Sources come after fork: librdkafka's threads would not live in a child of their process. */
 static void child_init(apr_pool_t *pchild, server_rec *main_server)
 {
@@ -115,6 +132,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
             /* What is wrong was logged; requests get 503. */
             kc_source_start(&config->source, config, pool, s);
         }
+        start_past(config, pool, main_server, s);
     }
     kc_pump_start(pchild, main_server); /* ends before the sources do */
 }
@@ -125,12 +143,19 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
 
     for (s = ap_server_conf; s; s = s->next) {
         kc_source_t *source = kc_config_get(s)->source;
+        kc_past_t *past = kc_config_get(s)->past;
 
         if (source && ends_in_a_signal_handler()) {
             kc_source_abandon(source);
         }
         else if (source) {
             kc_source_stopping(source);
+        }
+        if (past && ends_in_a_signal_handler()) {
+            kc_past_abandon(past);
+        }
+        else if (past) {
+            kc_past_stopping(past);
         }
     }
 }
@@ -162,6 +187,6 @@ static void register_hooks(apr_pool_t *pool)
 
 /* The only symbol httpd sees (-fvisibility=hidden). */
 module AP_MODULE_DECLARE_DATA kafkacam_module __attribute__((visibility("default"))) = {
-    STANDARD20_MODULE_STUFF, NULL,           NULL, kc_config_create, kc_config_merge,
-    kc_config_commands,      register_hooks, 0
+    STANDARD20_MODULE_STUFF, kc_config_create_dir, kc_config_merge_dir, kc_config_create,
+    kc_config_merge,         kc_config_commands,   register_hooks,      0
 };

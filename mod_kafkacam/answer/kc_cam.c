@@ -14,6 +14,7 @@
 #include "kc_permission.h"
 #include "kc_query.h"
 #include "kc_source.h"
+#include "kc_then.h"
 #include "kc_viewer.h"
 #include "kc_wire.h"
 
@@ -145,15 +146,6 @@ static int no_picture(request_rec *r)
                              "There is no picture of this camera now.");
 }
 
-/* "video:3:1234:1700000000123456": the same record is the same picture, whichever child answers.
- * Its time is there as offsets begin anew in a topic that was made anew. */
-static const char *etag_of(request_rec *r, const kc_frame_t *frame)
-{
-    return apr_psprintf(r->pool, "\"%s:%u:%" APR_INT64_T_FMT ":%" APR_TIME_T_FMT "\"",
-                        kc_config_get(r->server)->topic, frame->cam, frame->offset,
-                        frame->captured);
-}
-
 static apr_status_t unref_frame(void *frame)
 {
     kc_frame_unref(frame);
@@ -175,7 +167,7 @@ static int serve_picture(request_rec *r, const target_t *target)
     ap_set_content_type(r, "image/jpeg");
     ap_set_content_length(r, (apr_off_t)frame->size);
     apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
-    apr_table_setn(r->headers_out, "ETag", etag_of(r, frame));
+    apr_table_setn(r->headers_out, "ETag", kc_then_etag(r, frame));
     apr_table_setn(r->headers_out, "X-KafkaCam-State", kc_state_word(&state));
     apr_table_setn(r->headers_out, "X-Timestamp",
                    apr_psprintf(r->pool, "%" APR_TIME_T_FMT, frame->captured));
@@ -212,6 +204,54 @@ static int serve_page(request_rec *r, const target_t *target)
     return kc_page_send_single(r, target->base, target->cam, apr_pstrdup(r->pool, state.name));
 }
 
+/* ---- The past ---- */
+
+static int looks_back(request_rec *r)
+{
+    apr_time_t ignored;
+
+    return kc_query_time(r->args, "at", apr_time_now(), &ignored, NULL) != 0;
+}
+
+/* "/o/1234.jpg" to the size of "1234", -1: it is not like this. */
+static apr_ssize_t record_size(const char *what)
+{
+    apr_size_t size;
+
+    if (strncmp(what, "/o/", 3)) {
+        return -1;
+    }
+    size = strspn(what + 3, "0123456789");
+    return strcmp(what + 3 + size, ".jpg") ? -1 : (apr_ssize_t)size;
+}
+
+/* Whoever waits for Kafka holds a worker thread, so they are bounded as well. */
+static int serve_past(request_rec *r, const target_t *target, const char *what)
+{
+    kc_state_t state;
+    kc_then_t then;
+    int rc;
+
+    if (kc_then_open(&then, r, target->cam) != OK) {
+        return OK;
+    }
+    if (!enter_waiting(r)) {
+        return kc_then_no_answer(r, KC_PAST_BUSY);
+    }
+    kc_source_state(target->source, target->cam, &state);
+    if (record_size(what) >= 0) {
+        rc = kc_then_record(&then, what + 3, (apr_size_t)record_size(what));
+    }
+    else if (!strcmp(what, ".jpg")) {
+        rc = kc_then_picture(&then);
+    }
+    else {
+        rc = kc_then_state(&then, state.name);
+    }
+    leave_waiting();
+    return rc;
+}
+
 /* ---- Which one ---- */
 
 /* "/3.jpg" to 3 and ".jpg". NULL: no camera's number stands there. */
@@ -236,6 +276,10 @@ static int answer(request_rec *r, const target_t *target, const char *what)
      * must not see the other. */
     if (*what == '.' && !kc_permission_may_see(r, target->cam)) {
         return HTTP_FORBIDDEN;
+    }
+    if (record_size(what) >= 0 ||
+        ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && looks_back(r))) {
+        return serve_past(r, target, what);
     }
     if (!strcmp(what, ".jpg")) {
         return serve_picture(r, target);

@@ -7,7 +7,8 @@
 /* In the notes of a request while its questions are asked. */
 #define ASKING "kafkacam-asking"
 
-int kc_permission_may_see(request_rec *r, apr_uint32_t cam)
+/* past may be NULL. */
+static int ask(request_rec *r, apr_uint32_t cam, apr_interval_time_t *past)
 {
     char url[HUGE_STRING_LEN];
     request_rec *question;
@@ -18,8 +19,29 @@ int kc_permission_may_see(request_rec *r, apr_uint32_t cam)
     question = ap_sub_req_method_uri("GET", url, r, NULL);
     apr_table_unset(r->notes, ASKING);
     allowed = question->status == HTTP_OK;
+    if (past) {
+        *past = allowed ? kc_config_past(question->per_dir_config) : 0;
+    }
     ap_destroy_sub_req(question);
     return allowed;
+}
+
+int kc_permission_may_see(request_rec *r, apr_uint32_t cam)
+{
+    return ask(r, cam, NULL);
+}
+
+apr_interval_time_t kc_permission_past(request_rec *r, apr_uint32_t cam)
+{
+    apr_interval_time_t past;
+
+    ask(r, cam, &past);
+    return past;
+}
+
+int kc_permission_may_look_back(request_rec *r, apr_uint32_t cam)
+{
+    return kc_permission_past(r, cam) > 0;
 }
 
 /* A camera that is not shown is nothing to log an error for, and certainly not each time

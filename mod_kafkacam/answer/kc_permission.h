@@ -10,6 +10,13 @@
  * has r, a pump's too. */
 int kc_permission_may_see(request_rec *r, apr_uint32_t cam);
 
+/* The same for pictures of the past: how far back this client may look at camera N, as KafkaCamPast
+ * says where KafkaCamPath/N is. 0: not at all, or it may not see the camera. */
+apr_interval_time_t kc_permission_past(request_rec *r, apr_uint32_t cam);
+
+/* kc_permission_past() as a yes or no, for streams. */
+int kc_permission_may_look_back(request_rec *r, apr_uint32_t cam);
+
 void kc_permission_register_hooks(apr_pool_t *pool);
 
 #endif

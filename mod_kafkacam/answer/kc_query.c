@@ -1,7 +1,17 @@
 #include "kc_query.h"
 #include <string.h>
+#include "kc_time.h"
+#include "kc_wire.h"
 
 #define FPS_MAX 1000
+
+/* Speeds, in thousandths. */
+#define SPEED_MIN  250
+#define SPEED_MAX  16000
+#define SPEED_BACK 1000
+
+/* No moment is longer. */
+#define MOMENT_MAX 64
 
 /* The value of name and its size, or NULL. */
 static const char *find(const char *args, const char *name, apr_size_t *size)
@@ -69,5 +79,91 @@ int kc_query_fps(const char *args, apr_interval_time_t *interval)
         return -1;
     }
     *interval = (apr_interval_time_t)(APR_USEC_PER_SEC * 1000 / milli);
+    return 0;
+}
+
+static int hex(char digit)
+{
+    return digit >= '0' && digit <= '9'   ? digit - '0'
+           : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+           : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                                          : -1;
+}
+
+/* "%3A" to ":". A "+" stays one: it stands before a zone, and nothing here has blanks. Returns the
+ * size, or -1: it is longer than room, or not written as it should. */
+static int undo_percents(char *plain, int room, const char *text, apr_size_t size)
+{
+    int count = 0;
+    apr_size_t i;
+
+    for (i = 0; i < size && count < room; i++) {
+        plain[count] = text[i];
+        if (text[i] == '%') {
+            if (size - i < 3 || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) {
+                return -1;
+            }
+            plain[count] = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+            i += 2;
+        }
+        count++;
+    }
+    return i < size ? -1 : count;
+}
+
+int kc_query_time(const char *args, const char *name, apr_time_t now, apr_time_t *time,
+                  int *relative)
+{
+    char plain[MOMENT_MAX];
+    apr_size_t size;
+    const char *text = find(args, name, &size);
+    int count;
+
+    if (!text) {
+        return 0;
+    }
+    count = undo_percents(plain, MOMENT_MAX, text, size);
+    if (count < 0 || kc_time_parse(time, plain, (apr_size_t)count, now)) {
+        return -1;
+    }
+    if (relative) {
+        *relative = kc_time_is_relative(plain, (apr_size_t)count);
+    }
+    return 1;
+}
+
+int kc_query_number(const char *args, const char *name, apr_int64_t max, apr_int64_t *number)
+{
+    apr_size_t size;
+    const char *text = find(args, name, &size);
+    uint64_t value;
+
+    if (!text) {
+        return 0;
+    }
+    if (kc_wire_number_parse(&value, text, size, (uint64_t)max)) {
+        return -1;
+    }
+    *number = (apr_int64_t)value;
+    return 1;
+}
+
+int kc_query_speed(const char *args, int *milli)
+{
+    apr_size_t size;
+    apr_uint64_t value;
+    const char *text = find(args, "rate", &size);
+    int back;
+
+    *milli = 1000;
+    if (!text) {
+        return 0;
+    }
+    back = size > 0 && text[0] == '-';
+    if (parse_rate(text + back, size - (apr_size_t)back, &value) || value > SPEED_MAX ||
+        value < (back ? SPEED_BACK : SPEED_MIN)) {
+        return -1;
+    }
+    *milli = back ? -(int)value : (int)value;
     return 0;
 }

@@ -1,13 +1,12 @@
 #include "kc_feed.h"
 
-#include <string.h>
 #include <apr_atomic.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
 #include <http_log.h>
 #include "kc_child.h"
 #include "kc_counters.h"
-#include "kc_jpeg.h"
+#include "kc_record.h"
 
 /* The feed looks at the time this often: states, offline pictures, idle cameras. */
 #define TICK_MS 250
@@ -20,9 +19,6 @@
 #define LAG_SHOWN   apr_time_from_sec(10)
 #define LAG_WORTH   apr_time_from_sec(10)
 #define LAG_IS_OVER apr_time_from_sec(30)
-
-/* Nobody sends a larger JPEG; what is larger is dropped. */
-#define PICTURE_MAX (16 * 1024 * 1024)
 
 typedef struct {
     /* Guarded by lock. */
@@ -239,36 +235,6 @@ static void on_demand(void *baton, apr_uint32_t cam, int wanted)
 
 /* ---- Records ---- */
 
-/* The one copy: a record kept would keep the whole answer of the broker with it. */
-static kc_frame_t *frame_of(const kc_kafka_event_t *event, apr_time_t now)
-{
-    kc_frame_t *frame = kc_frame_create(KC_FRAME_PICTURE, event->partition, event->value_size);
-    struct kc_wire_meta meta = { 0 };
-
-    memcpy(frame->data, event->value, event->value_size);
-    kc_kafka_headers(event, &meta);
-    frame->offset = event->offset;
-    frame->arrived = now;
-    frame->captured = kc_wire_captured(&meta, event->stamp_ms, now);
-    frame->seq = meta.seq;
-    frame->epoch_ms = meta.epoch_ms;
-    frame->width = meta.width;
-    frame->height = meta.height;
-    if (!meta.width || !meta.height) {
-        kc_jpeg_size(frame->data, frame->size, &frame->width, &frame->height);
-    }
-    return frame;
-}
-
-/* NULL, or what makes it no picture. */
-static const char *not_a_picture(const kc_kafka_event_t *event)
-{
-    if (event->value_size > PICTURE_MAX) {
-        return "is larger than 16 MiB";
-    }
-    return kc_jpeg_is(event->value, event->value_size) ? NULL : "is no JPEG";
-}
-
 static void count(topic_t *topic, const kc_kafka_event_t *event, kc_counters_outcome_t outcome,
                   apr_time_t news)
 {
@@ -420,7 +386,7 @@ static void note_epoch(topic_t *topic, const kc_frame_t *frame, kc_roster_verdic
 static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
 {
     partition_t *partition = &topic->partitions[event->partition];
-    const char *wrong = not_a_picture(event);
+    const char *wrong = kc_record_wrong(event);
     kc_moment_t now = kc_moment_now();
     kc_roster_verdict_t verdict;
     kc_frame_t *frame;
@@ -433,7 +399,7 @@ static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
         drop_broken(topic, event, wrong);
         return;
     }
-    frame = frame_of(event, now.wall);
+    frame = kc_record_frame(event, now.wall);
     kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
     verdict = kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old,
                                 now.steady);

@@ -64,10 +64,28 @@ apr_uint32_t kc_hub_cams(const kc_hub_t *hub)
     return hub->cams;
 }
 
+static void tell_watches(slot_t *slot, apr_uint32_t cam)
+{
+    kc_hub_watch_t *watch;
+
+    APR_RING_FOREACH(watch, &slot->watches, kc_hub_watch_t, link)
+    {
+        watch->notify(watch->baton, cam);
+    }
+}
+
+void kc_hub_tell(kc_hub_t *hub, apr_uint32_t cam)
+{
+    if (cam < hub->cams) {
+        apr_thread_mutex_lock(hub->slots[cam].lock);
+        tell_watches(&hub->slots[cam], cam);
+        apr_thread_mutex_unlock(hub->slots[cam].lock);
+    }
+}
+
 apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
 {
     kc_frame_t *old, *notice = NULL;
-    kc_hub_watch_t *watch;
     slot_t *slot;
 
     if (frame->cam >= hub->cams) {
@@ -84,10 +102,7 @@ apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
         notice = slot->newest[KC_FRAME_NOTICE];
         slot->newest[KC_FRAME_NOTICE] = NULL;
     }
-    APR_RING_FOREACH(watch, &slot->watches, kc_hub_watch_t, link)
-    {
-        watch->notify(watch->baton, frame->cam);
-    }
+    tell_watches(slot, frame->cam);
     apr_thread_mutex_unlock(slot->lock);
     kc_frame_unref(old);
     kc_frame_unref(notice);

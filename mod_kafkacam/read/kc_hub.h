@@ -58,6 +58,9 @@ kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after);
 /* Forget all frames of cam: its number now means another camera, or none. */
 void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam);
 
+/* Tell who watches cam that there is something new, though no frame is published here. Any thread. */
+void kc_hub_tell(kc_hub_t *hub, apr_uint32_t cam);
+
 /* Enter and take back a watch. After kc_hub_unwatch() its notify does not run any more, and never
  * will again. Any thread. APR_NOTFOUND: there is no such camera. */
 apr_status_t kc_hub_watch(kc_hub_t *hub, apr_uint32_t cam, kc_hub_watch_t *watch);

@@ -120,8 +120,20 @@ static const char *set(rd_kafka_conf_t *conf, const char *name, const char *valu
                                               : apr_pstrdup(pool, why);
 }
 
-static const char *apply_settings(rd_kafka_conf_t *conf, const kc_config_t *config,
-                                  apr_pool_t *pool)
+/* The past is read from offsets that are there: nothing is waited for at a partition's end, where
+ * the next partition to be read would wait as well. */
+static const char *apply_past(rd_kafka_conf_t *conf, kc_kafka_use_t use, apr_pool_t *pool)
+{
+    return use == KC_KAFKA_PAST ? set(conf, "fetch.wait.max.ms", "5", pool) : NULL;
+}
+
+static int counts(const kc_property_t *property, kc_kafka_use_t use)
+{
+    return use == KC_KAFKA_PAST || strcmp(property->name, "client.rack");
+}
+
+static const char *apply_settings(rd_kafka_conf_t *conf, kc_kafka_use_t use,
+                                  const kc_config_t *config, apr_pool_t *pool)
 {
     const kc_property_t *properties = (const kc_property_t *)config->properties->elts;
     const char *why = set(conf, "bootstrap.servers", config->brokers, pool);
@@ -131,9 +143,11 @@ static const char *apply_settings(rd_kafka_conf_t *conf, const kc_config_t *conf
         why = set(conf, own_settings[i][0], own_settings[i][1], pool);
     }
     for (i = 0; !why && i < (apr_size_t)config->properties->nelts; i++) {
-        why = set(conf, properties[i].name, properties[i].value, pool);
+        why = counts(&properties[i], use)
+                  ? set(conf, properties[i].name, properties[i].value, pool)
+                  : NULL;
     }
-    return why;
+    return why ? why : apply_past(conf, use, pool);
 }
 
 /* ---- Its log ---- */
@@ -226,13 +240,13 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
 
 /* ---- Clients ---- */
 
-apr_status_t kc_kafka_open(kc_kafka_t **result, const kc_config_t *config, server_rec *s,
-                           apr_pool_t *pool)
+apr_status_t kc_kafka_open(kc_kafka_t **result, kc_kafka_use_t use, const kc_config_t *config,
+                           server_rec *s, apr_pool_t *pool)
 {
     kc_kafka_t *kafka = apr_pcalloc(pool, sizeof(*kafka));
     apr_status_t rv = apr_thread_mutex_create(&kafka->lock, APR_THREAD_MUTEX_DEFAULT, pool);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    const char *why = apply_settings(conf, config, pool);
+    const char *why = apply_settings(conf, use, config, pool);
     char reason[512];
 
     kafka->s = s;

@@ -42,11 +42,17 @@ const char *kc_kafka_text(int error);
  * what is wrong with it. */
 const char *kc_kafka_check_property(const char *name, const char *value, apr_pool_t *pool);
 
+/* What a client is for. Live ones read from the leaders: followers learn late how far they may go. */
+typedef enum {
+    KC_KAFKA_LIVE,
+    KC_KAFKA_PAST /* client.rack counts; a fetch at a partition's end returns soon */
+} kc_kafka_use_t;
+
 /* A client with config's brokers and properties, and our own settings where those do not say
  * otherwise. After fork only: it has threads. Its log goes to s's, the same words once a minute; an
  * error here is logged. Memory from pool, but pool does not close it. */
-apr_status_t kc_kafka_open(kc_kafka_t **kafka, const kc_config_t *config, server_rec *s,
-                           apr_pool_t *pool);
+apr_status_t kc_kafka_open(kc_kafka_t **kafka, kc_kafka_use_t use, const kc_config_t *config,
+                           server_rec *s, apr_pool_t *pool);
 
 /* After its topics and queues. May take until a broker that is connected to right now has answered
  * or failed. NULL is fine. */

@@ -88,7 +88,7 @@ static apr_status_t set_up(kc_source_t *source, apr_pool_t *pool, server_rec *s)
     if (!source->roster) {
         return APR_ENOMEM;
     }
-    if ((rv = kc_kafka_open(&source->kafka, config, s, pool)) ||
+    if ((rv = kc_kafka_open(&source->kafka, KC_KAFKA_LIVE, config, s, pool)) ||
         (rv = kc_feed_create(&source->feed, source->kafka, config, source->hubs, source->roster, s,
                              pool)) ||
         (rv = kc_keeper_create(&source->keeper, source->kafka, source->feed, config, source->roster,
