@@ -163,7 +163,8 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
     }
 }
 
-/* Where a child is one worker, the bound of a child would not bound anything. */
+/* Where a child has one worker (prefork), it has one viewer at most: there the limit is for the
+ * whole server. */
 static int too_many(const kc_config_t *config)
 {
     int threaded = AP_MPMQ_NOT_SUPPORTED;

@@ -42,7 +42,8 @@ kc_frame_t *kc_choice_again(kc_choice_t *choice);
 /* After kc_choice_next() said NULL: when a picture that the interval holds back may go, 0: none. */
 apr_time_t kc_choice_due(const kc_choice_t *choice);
 
-/* Pictures that were there and never sent, the interval's own doing left out. */
+/* How many pictures this viewer missed because it was slow. Those that the interval held back were
+ * not missed. */
 apr_uint64_t kc_choice_skipped(const kc_choice_t *choice);
 
 #endif

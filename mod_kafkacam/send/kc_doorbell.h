@@ -1,9 +1,9 @@
 /* One thread waits, others ring. What was rung while nobody waited is not lost: the next wait
  * returns at once.
  *
- * It has no end and belongs to no pool: prefork ends its children in a signal handler, which may
- * interrupt the very wait, and APR's cleanup of a condition variable would then wait for it for
- * ever. It stands in the waiting function's own memory and goes with it. */
+ * It is a variable of the function that waits and needs no cleanup. APR's condition variables do:
+ * prefork ends its children in a signal handler, which may interrupt the wait itself, and the cleanup
+ * would then wait for that wait's end, for ever. */
 #ifndef KC_DOORBELL_H
 #define KC_DOORBELL_H
 

@@ -140,8 +140,9 @@ static apr_status_t pass_slice(kc_line_t *line, apr_time_t now)
     return line->c->aborted ? APR_ECONNABORTED : rv;
 }
 
-/* The core filter keeps less than 4 KiB without trying to send it, and an edge of the poll set that
- * is asked about a line nobody wrote to never comes. So once more, with nothing new. */
+/* The core filter keeps less than 4 KiB back without trying to send it. Nobody would ever wake us
+ * for that: the poll set reports when a full line has room again, and this one was never full. So
+ * the filters are called once more, with nothing new. */
 static apr_status_t flush(kc_line_t *line)
 {
     apr_status_t rv = line->core->frec->filter_func.out_func(line->core, NULL);

@@ -20,7 +20,8 @@ typedef struct {
 /* A turn begins. */
 void kc_stopwatch_begin(kc_stopwatch_t *watch);
 
-/* It took so long by the clock on the wall: how long was the thread at it? */
+/* The turn ends; by_the_wall is how long it took by a clock. How long the thread worked meanwhile,
+ * without what it waited for a processor. */
 apr_interval_time_t kc_stopwatch_end(kc_stopwatch_t *watch, apr_interval_time_t by_the_wall);
 
 #endif

@@ -26,8 +26,8 @@ typedef struct {
     apr_size_t cam_count;         /* 1 for the MJPEG forms */
     apr_interval_time_t interval; /* at least this long between two pictures of a camera, 0: all */
 
-    /* Asked for each camera every minute, in the sending thread, with the viewer's own request:
-     * may this client still see it? NULL: no need to ask. Where it says 0, a wall drops the
+    /* Asked for each camera every KafkaCamRecheck, with the viewer's own request, in the worker's
+     * thread or the asker's: may this client still see it? NULL: no need to ask. Where it says 0, a wall drops the
      * camera and an MJPEG ends. */
     int (*may_see)(request_rec *r, apr_uint32_t cam);
 } kc_viewer_spec_t;

@@ -1,5 +1,5 @@
 /* Where pictures leave: one partition of a Kafka topic. Live video: what cannot be
- * sent soon is dropped, oldest first, and counted; nothing here ever waits for a broker.
+ * sent soon is dropped and counted; nothing here ever waits for a broker.
  *
  * One thread calls; librdkafka's own threads are inside. */
 #ifndef SINK_H

@@ -263,7 +263,7 @@ static void take_row(struct catalog_table *table, const struct catalog_cell *cel
     if (row.refused) {
         refuse(refusals, id->text, row.refused);
     }
-    /* One more than there are numbers, then doubles have no end: an odd view instead of a table. */
+    /* Somebody may have put a view in the table's place that has numbers twice, without end. */
     if (table->count > conf->producer.max_cameras) {
         refuse(refusals, id->text, "there are more rows than cameras");
         catalog_row_clear(&row);
