@@ -108,8 +108,8 @@ static void publish(int cam, uint64_t seq)
     }
 }
 
-/* Of each camera only the newest picture that is due is sent, as by the pump: what came too late for
- * that is skipped, in whole rounds of all cameras. */
+/* Of each camera only the newest picture that is due is sent, as by the pump: what came too late
+ * for that is skipped, in whole rounds of all cameras. */
 static uint64_t skip_missed(uint64_t next, uint64_t due, uint64_t count)
 {
     return due >= next + count ? next + (due - next) / count * count : next;

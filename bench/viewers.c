@@ -36,8 +36,8 @@
 #define EVENTS    512
 
 /* Woken by each picture, the client would take the processor from the very thread that sends it, on
- * a machine with few of them: so it looks by itself, so often. A picture's age holds up to that much
- * of waiting for us. */
+ * a machine with few of them: so it looks by itself, so often. A picture's age holds up to that
+ * much of waiting for us. */
 #define LOOK_US 500
 
 enum pace { FAST, SLOW, DEAF };

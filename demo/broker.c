@@ -2,7 +2,8 @@
  * no Java. It is librdkafka's in-process mock cluster, given a port of its own.
  *
  * Never for real use. Its limits, all of them in the library:
- *   - records live in memory, at most 5 MiB a partition (seconds of video), and end with the process;
+ *   - records live in memory, at most 5 MiB a partition (seconds of video), and end with the
+ *     process;
  *   - no CreateTopics, no CreatePartitions: topics are made here at the start (--topic);
  *   - no look-up of offsets by time, no ACLs, no TLS, listens on 127.0.0.1 alone;
  *   - a fetch that finds nothing waits its whole fetch.wait.max.ms, news do not wake it: clients

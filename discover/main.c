@@ -1,5 +1,5 @@
-/* kafkacam-discover: which cameras there are (WS-Discovery), what they are and where their streams are
- * (ONVIF). Nothing of theirs is changed. */
+/* kafkacam-discover: which cameras there are (WS-Discovery), what they are and where their streams
+ * are (ONVIF). Nothing of theirs is changed. */
 #include "config.h"
 
 #include <arpa/inet.h>
@@ -29,8 +29,8 @@
 /* More answers than that are no network of cameras but somebody's joke. */
 #define CAMERAS_MAX 4096
 
-/* Unicast probes leave at this pace, so that a small switch or the kernel's table of neighbours is not
- * overrun: a /24 takes a quarter of a second, a /16 a minute. */
+/* Unicast probes leave at this pace, so that a small switch or the kernel's table of neighbours is
+ * not overrun: a /24 takes a quarter of a second, a /16 a minute. */
 #define PROBES_AT_ONCE 20
 #define PROBES_REST_MS 20
 

@@ -1,5 +1,5 @@
-/* Which IPv4 addresses to ask: "192.168.1.20", "192.168.1.0/24", "192.168.1.10-40" (the end is a last
- * byte or a whole address). Pure. */
+/* Which IPv4 addresses to ask: "192.168.1.20", "192.168.1.0/24", "192.168.1.10-40" (the end is a
+ * last byte or a whole address). Pure. */
 #ifndef RANGE_H
 #define RANGE_H
 

@@ -199,8 +199,8 @@ static xmlNodePtr next_node(xmlNodePtr node, xmlNodePtr top)
     return node == top ? NULL : node->next;
 }
 
-/* The first element of that name within top, whatever its namespace's prefix; cameras disagree about
- * namespaces' versions, so these are not compared. */
+/* The first element of that name within top, whatever its namespace's prefix; cameras disagree
+ * about namespaces' versions, so these are not compared. */
 static xmlNodePtr find(xmlNodePtr top, const char *name)
 {
     xmlNodePtr node;
@@ -213,8 +213,9 @@ static xmlNodePtr find(xmlNodePtr top, const char *name)
     return NULL;
 }
 
-/* How many bytes at from are one character that has no place in a line of text: control characters, and
- * those that turn the direction of what follows (U+202A to 202E, U+2066 to 2069). 0: it may stand. */
+/* How many bytes at from are one character that has no place in a line of text: control characters,
+ * and those that turn the direction of what follows (U+202A to 202E, U+2066 to 2069). 0: it may
+ * stand. */
 static size_t unwanted(const char *from, size_t length)
 {
     const unsigned char *byte = (const unsigned char *)from;
@@ -312,7 +313,8 @@ static void percent_decode(char *to, size_t size, const char *from, size_t lengt
     copy_clean(to, size, plain, used);
 }
 
-/* "onvif://www.onvif.org/name/Gate%20North ...": what stands behind kind in the first such scope. */
+/* "onvif://www.onvif.org/name/Gate%20North ...": what stands behind kind in the first such
+ * scope. */
 static void scope_of(char *to, size_t size, const char *scopes, const char *kind)
 {
     const char *at = strstr(scopes, kind);
@@ -347,7 +349,8 @@ static int match_of(struct soap_match *match, xmlNodePtr root, const char *messa
     char related[SOAP_TEXT_MAX], addresses[4 * SOAP_TEXT_MAX], scopes[8 * SOAP_TEXT_MAX];
     xmlNodePtr found = find(root, "ProbeMatch");
 
-    /* An answer to somebody else's question is none; a camera that does not say whose is believed. */
+    /* An answer to somebody else's question is none; a camera that does not say whose is
+     * believed. */
     if (!text_of(related, sizeof(related), root, "RelatesTo") && !strstr(related, message_id)) {
         return -1;
     }

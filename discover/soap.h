@@ -1,6 +1,7 @@
 /* What is said to cameras and what they answer: WS-Discovery 1.0 (April 2005, as ONVIF uses it) and
  * the five ONVIF requests that lead to a stream's address. Text in, text out; libxml2 is used here
- * alone. Answers come from the network: no entity is expanded, nothing is loaded, sizes are bounded. */
+ * alone. Answers come from the network: no entity is expanded, nothing is loaded, sizes are
+ * bounded. */
 #ifndef SOAP_H
 #define SOAP_H
 

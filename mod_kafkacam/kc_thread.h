@@ -1,7 +1,8 @@
-/* Which thread may call, as code. A structure that belongs to one thread has a kc_thread_t in it; each
- * function that is for this thread alone begins with kc_thread_own(). The first caller is the owner
- * until it passes the structure on; any other thread's call ends the process with a message. Checked
- * in builds with sanitizers (KC_CHECK_THREADS), where the tests run; nothing at all in others. */
+/* Which thread may call, as code. A structure that belongs to one thread has a kc_thread_t in it;
+ * each function that is for this thread alone begins with kc_thread_own(). The first caller is the
+ * owner until it passes the structure on; any other thread's call ends the process with a message.
+ * Checked in builds with sanitizers (KC_CHECK_THREADS), where the tests run; nothing at all in
+ * others. */
 #ifndef KC_THREAD_H
 #define KC_THREAD_H
 

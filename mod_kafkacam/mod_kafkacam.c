@@ -73,8 +73,8 @@ static kc_source_t *find_source(server_rec *main_server, const server_rec *s)
     return NULL;
 }
 
-/* prefork ends a child in a signal handler, wherever it is, perhaps within a lock that a source's thread
- * needs: waiting for that thread there would take until httpd kills the child. */
+/* prefork ends a child in a signal handler, wherever it is, perhaps within a lock that a source's
+ * thread needs: waiting for that thread there would take until httpd kills the child. */
 static int ends_in_a_signal_handler(void)
 {
     int threaded;
@@ -89,7 +89,8 @@ static void end_with_all_threads(int status, void *data)
     _exit(status);
 }
 
-/* Where the sources' threads cannot be waited for, their memory is the process's and goes with it. */
+/* Where the sources' threads cannot be waited for, their memory is the process's and goes with
+ * it. */
 static apr_pool_t *pool_for_sources(apr_pool_t *pchild)
 {
     apr_pool_t *own;
@@ -102,7 +103,8 @@ static apr_pool_t *pool_for_sources(apr_pool_t *pchild)
 }
 
 /* As find_source(); only where somebody may look back, as it has connections of its own. */
-static void start_past(kc_config_t *config, apr_pool_t *pool, server_rec *main_server, server_rec *s)
+static void start_past(kc_config_t *config, apr_pool_t *pool, server_rec *main_server,
+                       server_rec *s)
 {
     server_rec *earlier;
 

@@ -203,7 +203,8 @@ static int unpack_settings(struct job *job, const json_t *settings)
     return 0;
 }
 
-/* Takes over object. The text is wiped: it holds passwords, and freed memory lands in core files. */
+/* Takes over object. The text is wiped: it holds passwords, and freed memory lands in core
+ * files. */
 static int send_packet(int fd, json_t *object, int flags)
 {
     char *text = json_dumps(object, JSON_COMPACT);

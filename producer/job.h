@@ -56,13 +56,14 @@ struct job_report {
 
 /* 0, or -1 with errno: the other end is gone (EPIPE), or the packet is no such thing (EBADMSG).
  * job_receive waits at most timeout_ms (then ETIMEDOUT); everything in *job is its own, end it with
- * job_clear(), which wipes what may be secret. job_send does not wait (EAGAIN: the pipe is full). */
+ * job_clear(), which wipes what may be secret. job_send does not wait (EAGAIN: the pipe is
+ * full). */
 int job_send(int fd, const struct job *job);
 int job_receive(int fd, struct job *job, int timeout_ms);
 void job_clear(struct job *job);
 
-/* Neither waits: EAGAIN when the pipe is full or empty; else as above. Text that is no UTF-8 arrives
- * with "?" in its place. */
+/* Neither waits: EAGAIN when the pipe is full or empty; else as above. Text that is no UTF-8
+ * arrives with "?" in its place. */
 int job_report_send(int fd, const struct job_report *report);
 int job_report_receive(int fd, struct job_report *report);
 

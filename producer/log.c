@@ -59,7 +59,8 @@ static const char *scheme_end(const char *text)
 }
 
 /* How far what belongs to a URL may reach: to the next URL that stands behind white space. White
- * space alone ends nothing, whoever writes nonsense into the table may have a blank in a password. */
+ * space alone ends nothing, whoever writes nonsense into the table may have a blank in a
+ * password. */
 static const char *zone_end(const char *p)
 {
     for (; *p; p++) {

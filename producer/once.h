@@ -1,5 +1,5 @@
-/* Remembers what was said, so that trouble which comes and goes all night fills no log. A zeroed one
- * has said nothing. One thread. */
+/* Remembers what was said, so that trouble which comes and goes all night fills no log. A zeroed
+ * one has said nothing. One thread. */
 #ifndef ONCE_H
 #define ONCE_H
 

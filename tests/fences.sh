@@ -50,6 +50,7 @@ foreign libseccomp 'seccomp\.h' producer/camera/sandbox.c
 foreign TurboJPEG 'turbojpeg' mod_kafkacam/read/kc_notice.c
 foreign libjpeg 'jpeglib' producer/camera/jpeg.c
 foreign librdkafka 'librdkafka/' producer/camera/sink.c producer/supervisor/placement.c mod_kafkacam/read/kc_kafka.c
+foreign jansson 'jansson' producer/job.c producer/supervisor/placement.c mod_kafkacam/read/kc_state.c
 foreign "APR or httpd" 'apr|httpd|http_|ap_|util_' $module_sources
 foreign httpd 'httpd|http_|ap_|util_filter|mod_' \
     $(echo $module_sources | tr ' ' '\n' | grep -vE '/kc_(frame|hub|blocks|doorbell|jpeg|state|notice|moment|life|roster|verdict|reach|mjpeg|choice|thread|timers|step|channels|selection|query|web)\.')

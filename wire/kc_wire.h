@@ -1,7 +1,7 @@
 /* What the producer writes into Kafka and the module reads: names, the text form of record headers,
  * fields and words of a status record, and which of what others write is believed. A record's value
- * is one bare JPEG with nothing around it; everything here is extra, and a reader plays records that
- * have none of it (docs/RECORD.md).
+ * is one bare JPEG with nothing around it; everything here is extra, and a reader plays records
+ * that have none of it (docs/RECORD.md).
  *
  * Nothing here does I/O, allocates, or keeps state: any thread, any process. */
 #ifndef KC_WIRE_H
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The topic of the pictures, and what is put behind its name for the other two. Its name leaves room
- * for that: Kafka takes 249 characters. */
+/* The topic of the pictures, and what is put behind its name for the other two. Its name leaves
+ * room for that: Kafka takes 249 characters. */
 #define KC_WIRE_TOPIC         "video"
 #define KC_WIRE_STATUS_SUFFIX ".status"
 #define KC_WIRE_SMALL_SUFFIX  ".small"
@@ -122,8 +122,9 @@ const char *kc_wire_state_format(enum kc_wire_state state);
 /* 0 and *state, or -1 for a word we do not know. */
 int kc_wire_state_parse(enum kc_wire_state *state, const char *text);
 
-/* May this stand for a state, known or not? A lower-case letter, then those, digits, "_" and "-", and
- * no more than fit into KC_WIRE_STATE_SIZE: it is shown as it is, in pages, headers and metrics. */
+/* May this stand for a state, known or not? A lower-case letter, then those, digits, "_" and "-",
+ * and no more than fit into KC_WIRE_STATE_SIZE: it is shown as it is, in pages, headers and
+ * metrics. */
 int kc_wire_state_is_word(const char *text);
 
 /* Make UTF-8 text fit to be shown anywhere, a terminal included: control characters, line

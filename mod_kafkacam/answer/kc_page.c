@@ -128,7 +128,9 @@ static void put_plain(request_rec *r, const kc_page_t *page)
     for (i = 0; page->cams && i < page->plain_count && i < KC_PAGE_PLAIN_MAX; i++) {
         const char *name = ap_escape_html(r->pool, page->plain[i].name);
 
-        ap_rprintf(r, "<figure><img src=\"%s%u\" alt=\"%s\"><figcaption dir=\"auto\">%s</figcaption></figure>",
+        ap_rprintf(r,
+                   "<figure><img src=\"%s%u\" alt=\"%s\">"
+                   "<figcaption dir=\"auto\">%s</figcaption></figure>",
                    link_to(r, page->cams), page->plain[i].cam, name, name);
     }
 }

@@ -11,8 +11,10 @@ int kc_query_is(const char *args, const char *name, const char *value);
  * number like 5 or 0.2, above 0 and at most 1000. 0, or -1 if it is none of these. */
 int kc_query_fps(const char *args, apr_interval_time_t *interval);
 
-/* The moment that name=TIME says (kc_time_parse), after %XX is undone. 1 and *time; 0: it is not there,
- * -1: it is no moment, *time is untouched then. *relative (may be NULL): it means another one later. */
+/* The moment that name=TIME says (kc_time_parse), after %XX is undone. 1 and *time; 0: it is not
+ * there,
+ * -1: it is no moment, *time is untouched then. *relative (may be NULL): it means another one
+ * later. */
 int kc_query_time(const char *args, const char *name, apr_time_t now, apr_time_t *time,
                   int *relative);
 

@@ -6,7 +6,8 @@
 
 #include <apr.h>
 
-/* Commas in a list, plus one. More than a person writes, and enough for each second camera of 500. */
+/* Commas in a list, plus one. More than a person writes, and enough for each second camera of
+ * 500. */
 #define KC_SELECTION_RANGES_MAX 250
 
 typedef enum { KC_SELECTION_ALL, KC_SELECTION_COUNT, KC_SELECTION_LIST } kc_selection_kind_t;

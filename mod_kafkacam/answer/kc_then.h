@@ -1,5 +1,6 @@
-/* What a camera showed then: /cam/N.jpg?at=TIME, /cam/N.json?at=TIME and /cam/N/o/OFFSET.jpg. And what
- * all answers about the past begin with: whether this client may look back, how far, and to when. */
+/* What a camera showed then: /cam/N.jpg?at=TIME, /cam/N.json?at=TIME and /cam/N/o/OFFSET.jpg. And
+ * what all answers about the past begin with: whether this client may look back, how far, and to
+ * when. */
 #ifndef KC_THEN_H
 #define KC_THEN_H
 
@@ -20,15 +21,16 @@ typedef struct {
  * or is not allowed to this client at all. */
 int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam);
 
-/* The time of name=TIME; none if it is not there. OK, or DONE with the answer to a wrong one sent. */
+/* The time of name=TIME; none if it is not there. OK, or DONE with the answer to a wrong one
+ * sent. */
 int kc_then_time(const kc_then_t *then, const char *name, apr_time_t none, apr_time_t *time,
                  int *relative);
 
 /* 503 with Retry-After, or 403 where Kafka does not let us read: error is a kc_past_answer_t. */
 int kc_then_no_answer(request_rec *r, int error);
 
-/* The camera at time, as far back as may be seen: the frame is allowed to this client, or NULL. Waits
- * a few seconds at most. */
+/* The camera at time, as far back as may be seen: the frame is allowed to this client, or NULL.
+ * Waits a few seconds at most. */
 void kc_then_look(const kc_then_t *then, apr_time_t time, kc_past_moment_t *moment);
 
 /* The answers. name: of the camera, any text. */

@@ -1,6 +1,6 @@
-/* Pictures of the past that were read, shared by all who look at the same minute: a bounded cache of
- * blocks, each of which covers the same number of offsets of one camera, beginning at a multiple of
- * it, so that whoever looks at a moment asks for the same block.
+/* Pictures of the past that were read, shared by all who look at the same minute: a bounded cache
+ * of blocks, each of which covers the same number of offsets of one camera, beginning at a multiple
+ * of it, so that whoever looks at a moment asks for the same block.
  *
  * Knows neither httpd nor Kafka. Not for several threads at once: kc_past has the lock. */
 #ifndef KC_BLOCKS_H
@@ -10,7 +10,8 @@
 #include <apr_ring.h>
 #include "kc_frame.h"
 
-/* Three seconds at 5 pictures a second, about half a megabyte: what one answer of a broker holds. */
+/* Three seconds at 5 pictures a second, about half a megabyte: what one answer of a broker
+ * holds. */
 #define KC_BLOCK_RECORDS 16
 
 typedef enum {
@@ -54,8 +55,8 @@ kc_block_t *kc_blocks_find(kc_blocks_t *blocks, int layer, apr_uint32_t cam, apr
 /* The same, made if it is not here. What was used longest ago goes for it. */
 kc_block_t *kc_blocks_make(kc_blocks_t *blocks, int layer, apr_uint32_t cam, apr_int64_t offset);
 
-/* frame, whose offset is block's and not below its end, was read; what lies between is settled. Takes
- * over the caller's reference. */
+/* frame, whose offset is block's and not below its end, was read; what lies between is settled.
+ * Takes over the caller's reference. */
 void kc_blocks_add(kc_blocks_t *blocks, kc_block_t *block, kc_frame_t *frame);
 
 /* Everything of block below end is settled. */

@@ -51,7 +51,8 @@ apr_int64_t kc_feed_position(kc_feed_t *feed, int topic, apr_uint32_t partition)
 /* Have the states, of all partitions there are, been read to their end once? */
 int kc_feed_has_states(kc_feed_t *feed);
 
-/* Was a state ever written, even if it was taken back since? Yes where there is no topic of them. */
+/* Was a state ever written, even if it was taken back since? Yes where there is no topic of
+ * them. */
 int kc_feed_had_states(kc_feed_t *feed);
 
 /* What was found of a partition: if it is not healthy, it is fetched anew. */

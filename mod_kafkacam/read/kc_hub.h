@@ -58,7 +58,8 @@ kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after);
 /* Forget all frames of cam: its number now means another camera, or none. */
 void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam);
 
-/* Tell who watches cam that there is something new, though no frame is published here. Any thread. */
+/* Tell who watches cam that there is something new, though no frame is published here. Any
+ * thread. */
 void kc_hub_tell(kc_hub_t *hub, apr_uint32_t cam);
 
 /* Enter and take back a watch. After kc_hub_unwatch() its notify does not run any more, and never

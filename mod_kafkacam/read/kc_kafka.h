@@ -42,7 +42,8 @@ const char *kc_kafka_text(int error);
  * what is wrong with it. */
 const char *kc_kafka_check_property(const char *name, const char *value, apr_pool_t *pool);
 
-/* What a client is for. Live ones read from the leaders: followers learn late how far they may go. */
+/* What a client is for. Live ones read from the leaders: followers learn late how far they may
+ * go. */
 typedef enum {
     KC_KAFKA_LIVE,
     KC_KAFKA_PAST /* client.rack counts; a fetch at a partition's end returns soon */

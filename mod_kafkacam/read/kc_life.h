@@ -46,7 +46,8 @@ void kc_life_forget(kc_life_t *life);
 
 /* What it means. */
 
-/* Its pictures alone say how it is: it is fetched, and there was an answer or time enough for one. */
+/* Its pictures alone say how it is: it is fetched, and there was an answer or time enough for
+ * one. */
 int kc_life_is_judged(const kc_life_t *life, const kc_life_rules_t *rules, kc_steady_t now);
 
 int kc_life_is_live(const kc_life_t *life, const kc_life_rules_t *rules, kc_steady_t now);

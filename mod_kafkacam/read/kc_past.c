@@ -753,8 +753,8 @@ static apr_int64_t search(kc_past_t *past, kc_layer_t layer, const kc_past_exten
     return high;
 }
 
-/* What the index said, made exact by the pictures' own times: several may share its millisecond, and
- * it counts record timestamps, which others than our producer write as they like. */
+/* What the index said, made exact by the pictures' own times: several may share its millisecond,
+ * and it counts record timestamps, which others than our producer write as they like. */
 static apr_int64_t correct(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent,
                            apr_int64_t after, apr_time_t time, apr_time_t until)
 {

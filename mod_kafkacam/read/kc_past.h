@@ -4,7 +4,8 @@
  *
  * Who sends pictures asks kc_past_find(), which never waits: what is not here is asked for, and the
  * hub of kc_past_news() tells when something of a camera came. Requests stand in a queue with a
- * bound, whoever has fewer in it first, and are forgotten when nobody can wait for them any more. */
+ * bound, whoever has fewer in it first, and are forgotten when nobody can wait for them any
+ * more. */
 #ifndef KC_PAST_H
 #define KC_PAST_H
 
@@ -87,8 +88,8 @@ typedef struct {
 void kc_past_look(kc_past_t *past, kc_layer_t layer, apr_time_t time, kc_past_moment_t *moments,
                   apr_size_t count, apr_time_t until);
 
-/* The offset of the first picture of cam that is after time, within extent; extent->end: none is. As
- * kc_past_look(). -1: not known. */
+/* The offset of the first picture of cam that is after time, within extent; extent->end: none is.
+ * As kc_past_look(). -1: not known. */
 apr_int64_t kc_past_after(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent,
                           apr_time_t time, apr_time_t until);
 

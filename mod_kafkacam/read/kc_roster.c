@@ -399,8 +399,8 @@ static int is_known(const camera_t *camera)
     return was_ever_seen(camera) && (!camera->removed.wall || came_back(camera));
 }
 
-/* Where our producer writes status records, a camera without one, whose partition does not grow, was
- * deleted from its table; Kafka may keep such pictures for days. */
+/* Where our producer writes status records, a camera without one, whose partition does not grow,
+ * was deleted from its table; Kafka may keep such pictures for days. */
 static int is_listed(const kc_roster_t *roster, const camera_t *camera)
 {
     const kc_life_t *full = &camera->view[KC_LAYER_FULL].life;

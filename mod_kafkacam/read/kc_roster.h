@@ -3,8 +3,8 @@
  * partitions reach) and tells the hubs what people should see: states, and the offline pictures.
  *
  * Time is always an argument, so that the tests need not wait. Knows neither httpd nor Kafka. None
- * waits. Questions may come from any thread. What happens comes from two, each for its part: how far
- * partitions reach from the keeper, all else from the feed, so that what it publishes keeps its
+ * waits. Questions may come from any thread. What happens comes from two, each for its part: how
+ * far partitions reach from the keeper, all else from the feed, so that what it publishes keeps its
  * order. */
 #ifndef KC_ROSTER_H
 #define KC_ROSTER_H
@@ -32,13 +32,13 @@ kc_roster_t *kc_roster_create(kc_hub_t *hubs[KC_LAYERS], apr_interval_time_t sta
 
 typedef enum {
     KC_ROSTER_PLAY,
-    KC_ROSTER_PLAY_AHEAD, /* the first whose epoch is later than clocks can differ: it counts as none */
+    KC_ROSTER_PLAY_AHEAD, /* the first whose epoch is later than clocks can differ: as none */
     KC_ROSTER_OUTDATED,    /* of a producer that was replaced: drop it */
     KC_ROSTER_OUTDATED_NEW /* the same; the first since the one that replaced it was seen */
 } kc_roster_verdict_t;
 
-/* A picture was read. Says whether to publish it, and whether there is something to say. old: it may
- * have been there before the fetch began, so its own clock says when it was taken. */
+/* A picture was read. Says whether to publish it, and whether there is something to say. old: it
+ * may have been there before the fetch began, so its own clock says when it was taken. */
 kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
                                       const kc_frame_t *frame, int old, kc_steady_t now);
 

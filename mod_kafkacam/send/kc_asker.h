@@ -15,8 +15,8 @@ typedef void kc_asker_back_fn(void *baton, kc_viewer_t *viewer, int may);
 apr_status_t kc_asker_start(kc_asker_t **asker, kc_asker_back_fn *back, void *baton,
                             apr_pool_t *pool);
 
-/* Give viewer away until it is back: touch neither it nor its request nor its connection. 0: another
- * one is away, nothing was done. One thread. */
+/* Give viewer away until it is back: touch neither it nor its request nor its connection. 0:
+ * another one is away, nothing was done. One thread. */
 int kc_asker_ask(kc_asker_t *asker, kc_viewer_t *viewer);
 
 /* Waits for an answer that is due, and for the thread. NULL is fine. */

@@ -82,7 +82,8 @@ static void wait_for_news(meeting_t *meeting, kc_viewer_t *viewer, apr_time_t no
     }
 }
 
-/* The next of the part, if there is one, and a flush: httpd's filters wait until the line took it. */
+/* The next of the part, if there is one, and a flush: httpd's filters wait until the line took
+ * it. */
 static apr_status_t send_slice(kc_viewer_t *viewer, apr_bucket_brigade *brigade)
 {
     apr_bucket_alloc_t *list = viewer->r->connection->bucket_alloc;

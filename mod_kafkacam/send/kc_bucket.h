@@ -13,8 +13,8 @@
 apr_bucket *kc_bucket_frame(kc_frame_t *frame, apr_size_t start, apr_size_t size,
                             apr_bucket_alloc_t *list);
 
-/* A piece of kc_mjpeg_vec() of a part with that frame, which may be NULL. Other text than the frame's
- * stays where it is until the filters have it. */
+/* A piece of kc_mjpeg_vec() of a part with that frame, which may be NULL. Other text than the
+ * frame's stays where it is until the filters have it. */
 apr_bucket *kc_bucket_piece(kc_frame_t *frame, const struct iovec *piece, apr_bucket_alloc_t *list);
 
 /* Metadata that means nothing. mod_ssl's coalescing filter keeps a small last piece of data to send

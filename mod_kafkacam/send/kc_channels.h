@@ -1,9 +1,9 @@
 /* The cameras as one pump sees them: a camera's news come to a pump once, however many viewers it
  * has there, and the pump hands them to all of these in its own thread.
  *
- * Viewers take seats. The first seat at a camera enters a watch with the hub, the last one's leaving
- * takes it back. All of it belongs to the pump's thread but what the hub tells, which comes in the
- * publishing thread. */
+ * Viewers take seats. The first seat at a camera enters a watch with the hub, the last one's
+ * leaving takes it back. All of it belongs to the pump's thread but what the hub tells, which comes
+ * in the publishing thread. */
 #ifndef KC_CHANNELS_H
 #define KC_CHANNELS_H
 

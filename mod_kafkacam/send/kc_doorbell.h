@@ -2,8 +2,8 @@
  * returns at once.
  *
  * It is a variable of the function that waits and needs no cleanup. APR's condition variables do:
- * prefork ends its children in a signal handler, which may interrupt the wait itself, and the cleanup
- * would then wait for that wait's end, for ever. */
+ * prefork ends its children in a signal handler, which may interrupt the wait itself, and the
+ * cleanup would then wait for that wait's end, for ever. */
 #ifndef KC_DOORBELL_H
 #define KC_DOORBELL_H
 

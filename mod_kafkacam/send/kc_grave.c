@@ -17,8 +17,8 @@ void kc_grave_note(kc_grave_worker_t *worker, conn_rec *c)
 }
 
 /* SERVER_GRACEFUL proves nothing: the listener stamps it, and the time with it, on all slots, busy
- * workers' too. Any other change of the time is the worker's own, SERVER_READY too, which is written
- * anew for each connection. Compared for being different, because clocks are set back. */
+ * workers' too. Any other change of the time is the worker's own, SERVER_READY too, which is
+ * written anew for each connection. Compared for being different, because clocks are set back. */
 static int worker_left(const kc_grave_worker_t *worker)
 {
     unsigned char status;

@@ -1,11 +1,11 @@
 /* Ended connections whose memory still waits for the worker that handed them over.
  *
  * After the hook in which a pump gets a connection the worker writes to it once more
- * (event.c: "cs->c->sbh = NULL; cs->suspended = 1"). There is no later hook to wait for, and a viewer
- * may be gone before the worker got so far. So a connection ends in two steps. First its pool is
- * cleared: cleanups run, the socket closes, the MPM's counters are right, and the memory stays in
- * the pool's own allocator, where a late write hits nothing. The pool is destroyed when the
- * scoreboard shows that the worker went on to something else.
+ * (event.c: "cs->c->sbh = NULL; cs->suspended = 1"). There is no later hook to wait for, and a
+ * viewer may be gone before the worker got so far. So a connection ends in two steps. First its
+ * pool is cleared: cleanups run, the socket closes, the MPM's counters are right, and the memory
+ * stays in the pool's own allocator, where a late write hits nothing. The pool is destroyed when
+ * the scoreboard shows that the worker went on to something else.
  *
  * One thread. */
 #ifndef KC_GRAVE_H

@@ -251,7 +251,8 @@ void kc_line_close(kc_line_t *line, int aborted)
         ap_shutdown_conn(c, 0);
         line->core->frec->filter_func.out_func(line->core, NULL);
     }
-    /* It says now that the MPM writes or closes, but the MPM counts this connection as suspended. */
+    /* It says now that the MPM writes or closes, but the MPM counts this connection as
+     * suspended. */
     c->cs->state = CONN_STATE_SUSPENDED;
 }
 

@@ -36,8 +36,8 @@ void kc_line_open(kc_line_t *line, kc_viewer_t *viewer);
 apr_status_t kc_line_push(kc_line_t *line, apr_time_t now);
 
 /* End the request, with its line in the access log, and after it TLS, as far as that goes without
- * waiting: what the kernel has taken still reaches the client. aborted: the client is gone, or cut. The request and its pool are gone afterwards; the
- * connection is as the MPM left it. */
+ * waiting: what the kernel has taken still reaches the client. aborted: the client is gone, or cut.
+ * The request and its pool are gone afterwards; the connection is as the MPM left it. */
 void kc_line_close(kc_line_t *line, int aborted);
 
 /* mod_logio counts what goes past it; to be asked for when all modules are loaded. */

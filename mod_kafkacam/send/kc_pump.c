@@ -26,7 +26,8 @@
 
 #define EVENTS 256
 
-/* One viewer's turn ends after so many bytes, so that a wall of a hundred cameras holds nobody up. */
+/* One viewer's turn ends after so many bytes, so that a wall of a hundred cameras holds nobody
+ * up. */
 #define TURN_MAX 262144
 
 /* How often ended connections are looked at whose worker was not back yet. */
@@ -306,7 +307,8 @@ static void come_back(void *baton, kc_viewer_t *viewer, int may)
     wake(pump);
 }
 
-/* What happened in the meantime passed it by: so all its cameras may have news, and the line room. */
+/* What happened in the meantime passed it by: so all its cameras may have news, and the line
+ * room. */
 static void on_return(stream_t *stream)
 {
     kc_viewer_t *viewer = stream->viewer;

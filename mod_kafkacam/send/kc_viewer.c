@@ -86,7 +86,8 @@ static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
     return viewer;
 }
 
-/* No chunks (a browser shows a part sooner without), nothing that stores, collects or compresses. */
+/* No chunks (a browser shows a part sooner without), nothing that stores, collects or
+ * compresses. */
 static void set_headers(request_rec *r, kc_viewer_form_t form)
 {
     ap_set_content_type(r, form == KC_VIEWER_WALL

@@ -27,8 +27,8 @@ typedef struct {
     apr_interval_time_t interval; /* at least this long between two pictures of a camera, 0: all */
 
     /* Asked for each camera every KafkaCamRecheck, with the viewer's own request, in the worker's
-     * thread or the asker's: may this client still see it? NULL: no need to ask. Where it says 0, a wall drops the
-     * camera and an MJPEG ends. */
+     * thread or the asker's: may this client still see it? NULL: no need to ask. Where it says 0, a
+     * wall drops the camera and an MJPEG ends. */
     int (*may_see)(request_rec *r, apr_uint32_t cam);
 } kc_viewer_spec_t;
 
@@ -37,7 +37,8 @@ typedef struct {
  * sent yet: 503 past a limit (Retry-After is set). */
 int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec);
 
-/* The rest is for the senders. A viewer belongs to one thread at a time: the worker, then its sender. */
+/* The rest is for the senders. A viewer belongs to one thread at a time: the worker, then its
+ * sender. */
 typedef struct {
     request_rec *r;
     const kc_config_t *config;
@@ -67,8 +68,8 @@ void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *bloc
 
 /* Times here are kc_timers_now()'s. */
 
-/* What the kernel queues for a slow client gets old there, and one that left without a word is to be
- * noticed. */
+/* What the kernel queues for a slow client gets old there, and one that left without a word is to
+ * be noticed. */
 void kc_viewer_prepare_socket(const kc_viewer_t *viewer, apr_socket_t *socket);
 
 /* Make the next part, if there is one to send now: 1 or 0. The last one must be out. */

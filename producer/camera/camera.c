@@ -46,7 +46,8 @@ static const enum kc_wire_state next_state[KC_WIRE_STATES][EVENTS] = {
 /* How often interrupted() looks at anything but the clock. */
 #define TICK_US 100000
 
-/* Cameras are free to send a key frame as seldom as they like; past this one is worth a complaint. */
+/* Cameras are free to send a key frame as seldom as they like; past this one is worth a
+ * complaint. */
 #define KEY_WAIT_US INT64_C(30000000)
 
 /* After a packet was lost this many units may be damaged, a key frame among them: the one on its
@@ -236,8 +237,8 @@ static int64_t capture_time(struct camera *camera, const struct decode_times *ti
     return captured_us;
 }
 
-/* The stream's clock, set to ours where it first shows: FFmpeg leaves the first unit without a time,
- * and that picture is the one that a viewer waits for. */
+/* The stream's clock, set to ours where it first shows: FFmpeg leaves the first unit without a
+ * time, and that picture is the one that a viewer waits for. */
 static int64_t beat_time(struct camera *camera, const struct decode_times *times)
 {
     if (times->media_us == DECODE_NO_TIME) {

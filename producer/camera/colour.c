@@ -12,8 +12,8 @@
 #define CLONES
 #endif
 
-/* The multiples of one conversion. Luma is what it was and a bit, since the whole of it does not fit
- * into 16 bits. */
+/* The multiples of one conversion. Luma is what it was and a bit, since the whole of it does not
+ * fit into 16 bits. */
 struct colour_factors {
     int16_t luma_base;        /* 256ths, added to each luma, rounding included */
     uint16_t luma_more;       /* 65536ths, of luma */

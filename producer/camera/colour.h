@@ -1,6 +1,6 @@
 /* Brings lines of a 4:2:0 picture to what a JPEG means: full range, BT.601. Video is mostly limited
- * range (washed out when shown as it is) and, from HD on, BT.709 (skin and grass off). Some lines at
- * a time, so that they are still in the processor's cache when they are encoded. */
+ * range (washed out when shown as it is) and, from HD on, BT.709 (skin and grass off). Some lines
+ * at a time, so that they are still in the processor's cache when they are encoded. */
 #ifndef COLOUR_H
 #define COLOUR_H
 

@@ -21,8 +21,9 @@
 #include "url.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-/* FFmpeg 5.1 forgets the side data, about 100 bytes, of an RTP packet that its depacketizer refuses.
- * Not ours to free; the process's limit on memory and its end with each lost camera bound it. */
+/* FFmpeg 5.1 forgets the side data, about 100 bytes, of an RTP packet that its depacketizer
+ * refuses. Not ours to free; the process's limit on memory and its end with each lost camera bound
+ * it. */
 const char *__lsan_default_suppressions(void);
 
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
@@ -405,7 +406,8 @@ static int64_t sender_time(const AVPacket *packet)
 }
 
 /* FFmpeg's parser knows that a unit is complete when the first packet of the next one has arrived.
- * So with H.264 and its like the times that are on hand when a unit comes out are the next one's. */
+ * So with H.264 and its like the times that are on hand when a unit comes out are the next
+ * one's. */
 static struct decode_times times_of(struct decode *decode, const AVPacket *packet)
 {
     struct decode_times times = arrived(sender_time(packet));
@@ -499,8 +501,8 @@ static void find_times(const struct decode *decode, struct decode_times *times)
     *times = decode->times[(decode->times_used - 1) % TIMES].times;
 }
 
-/* FFmpeg has full range twice: as a property of the frame, and as formats of their own that hold the
- * same planes. Here it is a property. */
+/* FFmpeg has full range twice: as a property of the frame, and as formats of their own that hold
+ * the same planes. Here it is a property. */
 static const struct {
     enum AVPixelFormat full, plain;
 } full_range_formats[] = {

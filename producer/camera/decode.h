@@ -51,7 +51,8 @@ enum decode_end {
     DECODE_END_STOPPED      /* the interrupt function said so */
 };
 
-/* Once, before the first decode_open(): FFmpeg's own log lines go to log_debug, passwords hidden. */
+/* Once, before the first decode_open(): FFmpeg's own log lines go to log_debug, passwords
+ * hidden. */
 void decode_setup(void);
 
 /* Connects and waits for the description of the stream. 0, or -1 with the reason in decode_why()

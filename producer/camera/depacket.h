@@ -1,10 +1,10 @@
 /* From RTP packets to units, one coded picture each: H.264 (RFC 6184), H.265 (RFC 7798), JPEG (RFC
  * 2435), MPEG-4 (RFC 6416). Pure but for memory; the bytes are a stranger's.
  *
- * A unit is out when its last packet is in. Which one that is the marker bit says, which is believed
- * once it has agreed with where the next pictures began, and no longer when it lies; else the next
- * picture's first packet ends a unit. Where a picture begins its own bytes say as well as the time
- * stamp, so a clock that stands still, or runs within a picture, harms nothing. */
+ * A unit is out when its last packet is in. Which one that is the marker bit says, which is
+ * believed once it has agreed with where the next pictures began, and no longer when it lies; else
+ * the next picture's first packet ends a unit. Where a picture begins its own bytes say as well as
+ * the time stamp, so a clock that stands still, or runs within a picture, harms nothing. */
 #ifndef DEPACKET_H
 #define DEPACKET_H
 

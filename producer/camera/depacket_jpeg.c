@@ -1,4 +1,5 @@
-/* JPEG (RFC 2435): the picture's data, whose headers are made here of what each packet's own says. */
+/* JPEG (RFC 2435): the picture's data, whose headers are made here of what each packet's own
+ * says. */
 #include <string.h>
 #include "depacket_parts.h"
 #include "jfif.h"
@@ -107,8 +108,8 @@ static void read_frame_size(struct header *header, const uint8_t *data, size_t s
     }
 }
 
-/* A side is an eighth in 8 bits: above 2040 it is 0, or what cameras make of it. The description, or
- * the JPEG's own header in an extension, knows. */
+/* A side is an eighth in 8 bits: above 2040 it is 0, or what cameras make of it. The description,
+ * or the JPEG's own header in an extension, knows. */
 static void settle_size(struct header *header, const struct depacket *depacket,
                         const struct rtp_packet *packet)
 {

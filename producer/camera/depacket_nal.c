@@ -1,5 +1,6 @@
 /* H.264 (RFC 6184) and H.265 (RFC 7798): NAL units, alone, several in a packet, or in pieces. Those
- * out of order (MTAP, STAP-B, FU-B, DON) are for modes that the description would have to ask for. */
+ * out of order (MTAP, STAP-B, FU-B, DON) are for modes that the description would have to ask
+ * for. */
 #include <string.h>
 #include "depacket_parts.h"
 

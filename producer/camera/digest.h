@@ -1,5 +1,5 @@
-/* Logging in: Basic, and Digest (RFC 2617, RFC 7616) with MD5, SHA-256 and SHA-512-256. Pure; what a
- * camera demands is a stranger's text. */
+/* Logging in: Basic, and Digest (RFC 2617, RFC 7616) with MD5, SHA-256 and SHA-512-256. Pure; what
+ * a camera demands is a stranger's text. */
 #ifndef DIGEST_H
 #define DIGEST_H
 

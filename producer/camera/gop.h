@@ -1,6 +1,7 @@
-/* Which coded pictures need decoding at all, for a wanted rate: all of them, those that others build
- * on, or key frames alone. Learns from each group of pictures (from one key frame to the next) what
- * rate that would give, and changes its mind only at a key frame, where nothing is missed. Pure. */
+/* Which coded pictures need decoding at all, for a wanted rate: all of them, those that others
+ * build on, or key frames alone. Learns from each group of pictures (from one key frame to the
+ * next) what rate that would give, and changes its mind only at a key frame, where nothing is
+ * missed. Pure. */
 #ifndef GOP_H
 #define GOP_H
 

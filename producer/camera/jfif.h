@@ -16,7 +16,8 @@ struct jfif {
     size_t tables_at; /* where missing Huffman tables belong; 0: it has its own */
 };
 
-/* 0: a complete JPEG that every browser shows, from its start to its end marker. -1: anything else. */
+/* 0: a complete JPEG that every browser shows, from its start to its end marker. -1: anything
+ * else. */
 int jfif_check(struct jfif *jfif, const uint8_t *data, size_t size);
 
 /* Write the segment with the standard Huffman tables to out (JFIF_TABLES_SIZE bytes). Returns its

@@ -1,5 +1,5 @@
-/* One picture in memory, on its way from the decoder to the JPEG. It owns nothing: its planes belong
- * to whoever made it and hold until that maker makes the next one.
+/* One picture in memory, on its way from the decoder to the JPEG. It owns nothing: its planes
+ * belong to whoever made it and hold until that maker makes the next one.
  *
  * Width and height are of the luma plane in memory. Chroma planes of odd sizes are rounded up. */
 #ifndef PICTURE_H

@@ -80,7 +80,8 @@ int rtsp_offers(const char *list, const char *method);
 /* base with control behind it, as a=control means it. 0, or -1: too long. */
 int rtsp_join(char *url, size_t room, const char *base, const char *control);
 
-/* An address that can be a base: rtsp:// or rtsps://, once, with a host; without its login. 0, or -1. */
+/* An address that can be a base: rtsp:// or rtsps://, once, with a host; without its login. 0, or
+ * -1. */
 int rtsp_clean(char *url, size_t room, const char *text);
 
 struct rtsp_request {

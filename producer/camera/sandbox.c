@@ -68,10 +68,10 @@ void sandbox_begin(int has_supervisor)
 
 #ifdef HAVE_SECCOMP
 
-/* A list of what is refused, not of what is allowed: FFmpeg, librdkafka, the resolver's plug-ins, TLS
- * and each glibc bring system calls of their own from release to release, and a camera that dies in
- * the field of a harmless new one costs more than the last per cent of strictness brings. What makes
- * an intruder's next step is refused: programs, processes, files, kernel. */
+/* A list of what is refused, not of what is allowed: FFmpeg, librdkafka, the resolver's plug-ins,
+ * TLS and each glibc bring system calls of their own from release to release, and a camera that
+ * dies in the field of a harmless new one costs more than the last per cent of strictness brings.
+ * What makes an intruder's next step is refused: programs, processes, files, kernel. */
 static const int refused[] = {
     SCMP_SYS(execve),
     SCMP_SYS(execveat),
@@ -207,7 +207,8 @@ static int refuse_processes(scmp_filter_ctx filter)
            seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-/* The internet, the log and the resolver's local sockets and netlink; families are small numbers. */
+/* The internet, the log and the resolver's local sockets and netlink; families are small
+ * numbers. */
 static int refuse_sockets(scmp_filter_ctx filter)
 {
     int rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,

@@ -1,7 +1,8 @@
-/* Certificates of rtsps cameras. FFmpeg's RTSP, up to 7 at least, connects over TLS without a way to
- * ask it for a check of the certificate: no option of its own reaches the TLS protocol below it. So
- * where FFmpeg uses GnuTLS, as Debian's and Ubuntu's does, this program puts its own
- * gnutls_handshake() in front of the library's, which demands the check and then calls the real one. */
+/* Certificates of rtsps cameras. FFmpeg's RTSP, up to 7 at least, connects over TLS without a way
+ * to ask it for a check of the certificate: no option of its own reaches the TLS protocol below it.
+ * So where FFmpeg uses GnuTLS, as Debian's and Ubuntu's does, this program puts its own
+ * gnutls_handshake() in front of the library's, which demands the check and then calls the real
+ * one. */
 #ifndef TLS_H
 #define TLS_H
 

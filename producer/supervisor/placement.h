@@ -32,8 +32,8 @@ struct placement_status {
 /* Whether librdkafka takes the kafka.* settings: 0, or -1 after messages with file and line. */
 int placement_settings_check(const struct conf *conf);
 
-/* wake(user) is called in placement's thread when placement_ready() may have news: it must not wait.
- * conf must outlive it. 0, or -1 after a message. */
+/* wake(user) is called in placement's thread when placement_ready() may have news: it must not
+ * wait. conf must outlive it. 0, or -1 after a message. */
 int placement_start(struct placement **placement, const struct conf *conf, void (*wake)(void *user),
                     void *user);
 
@@ -52,7 +52,8 @@ int placement_status(struct placement *placement, const struct placement_status 
 /* Wait, at most wait_ms, until the states are written. */
 void placement_flush(struct placement *placement, int wait_ms);
 
-/* Waits for the thread, at most half a second; one that hangs ends with the process. NULL is fine. */
+/* Waits for the thread, at most half a second; one that hangs ends with the process. NULL is
+ * fine. */
 void placement_stop(struct placement *placement);
 
 /* For --check: ask the brokers, say which topics there are and which would be made. Waits up to

@@ -34,7 +34,8 @@ static void any_text(const char *text, size_t length)
 }
 
 /* Between two marks that stand nowhere else, so that any rest of the password would show one. A
- * line feed and the scheme of a URL behind white space are what ends a URL: catalog refuses both. */
+ * line feed and the scheme of a URL behind white space are what ends a URL: catalog refuses
+ * both. */
 static void any_password(const char *text, size_t length)
 {
     char line[MAX + 100], safe[MAX + 200];

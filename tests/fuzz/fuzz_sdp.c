@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sdp sdp;
 
     sdp_parse(&sdp, (const char *)data, size);
-    if (sdp.parameters_size > sizeof(sdp.parameters) || strlen(sdp.control) >= sizeof(sdp.control) ||
+    if (sdp.parameters_size > sizeof(sdp.parameters) ||
+        strlen(sdp.control) >= sizeof(sdp.control) ||
         (sdp.codec != SDP_NONE && !sdp.clock_hz)) {
         abort();
     }

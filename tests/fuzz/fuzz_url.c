@@ -1,5 +1,5 @@
-/* url_encode_login() with any text: what comes out has the same beginning and end, and a second pass
- * changes nothing any more. */
+/* url_encode_login() with any text: what comes out has the same beginning and end, and a second
+ * pass changes nothing any more. */
 #include "replay.h"
 
 #include <stdlib.h>

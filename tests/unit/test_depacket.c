@@ -344,7 +344,8 @@ static void jpeg_restart_intervals_and_tables_of_16_bits_are_kept(void **state)
 
 static void jpeg_sizes_above_2040_come_from_the_description_or_the_jpeg(void **state)
 {
-    static const uint8_t extended[] = { 0xFF, 0xC0, 0, 11, 8, 5, 0xA0, 0x0A, 0, 1, 1, 0x11, 0, 0, 0, 0 };
+    static const uint8_t extended[] = { 0xFF, 0xC0, 0, 11, 8,    5, 0xA0, 0x0A,
+                                        0,    1,    1, 0x11, 0, 0, 0,    0 };
     struct rtp_packet packet = { .payload = (const uint8_t *)"\0\0\0\0\1\x50\0\0abc", .size = 11,
                                  .stamp = 1, .marker = 1, .extension = extended,
                                  .extension_size = sizeof(extended), .extension_kind = 0xFFD8 };

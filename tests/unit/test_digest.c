@@ -17,7 +17,8 @@ static void answers(struct digest digest, const char *user, const char *password
 {
     char text[2000];
 
-    assert_true(digest_format(&digest, text, sizeof(text), user, password, method, uri, client) > 0);
+    assert_true(digest_format(&digest, text, sizeof(text), user, password, method, uri, client) >
+                0);
     if (!strstr(text, wanted)) {
         assert_string_equal(text, wanted);
     }
@@ -51,7 +52,8 @@ static void the_strongest_counts_whatever_the_order_and_the_number_of_fields(voi
 
     assert_string_equal(taken(md5, sha).realm, "b");
     assert_string_equal(taken(sha, md5).realm, "b");
-    assert_string_equal(taken("Basic realm=\"c\", Digest realm=\"a\", nonce=\"1\"", NULL).realm, "a");
+    assert_string_equal(
+        taken("Basic realm=\"c\", Digest realm=\"a\", nonce=\"1\"", NULL).realm, "a");
     assert_int_equal(taken("Digest realm=\"a\",nonce=\"1\",Digest realm=\"d\",nonce=\"3\","
                            "algorithm=SHA-512-256,Basic realm=\"x\"", NULL).way,
                      DIGEST_SHA512_256);
@@ -60,7 +62,8 @@ static void the_strongest_counts_whatever_the_order_and_the_number_of_fields(voi
 
 static void what_is_not_known_is_named(void **state)
 {
-    struct digest digest = taken("Digest realm=\"a\", nonce=\"1\", algorithm=WHIRLPOOL", NULL);
+    struct digest digest =
+        taken("Digest realm=\"a\", nonce=\"1\", algorithm=WHIRLPOOL", NULL);
 
     assert_int_equal(digest.way, DIGEST_NONE);
     assert_string_equal(digest.other, "WHIRLPOOL");
@@ -72,7 +75,8 @@ static void what_is_not_known_is_named(void **state)
 
 static void a_stale_nonce_and_quotes_are_read(void **state)
 {
-    struct digest digest = taken("Digest realm=\"a \\\"b\\\", c\" , nonce = \"x\", stale=TRUE", NULL);
+    struct digest digest =
+        taken("Digest realm=\"a \\\"b\\\", c\" , nonce = \"x\", stale=TRUE", NULL);
 
     assert_string_equal(digest.realm, "a \"b\", c");
     assert_string_equal(digest.nonce, "x");
@@ -89,7 +93,8 @@ static void basic_is_base64(void **state)
 
 static void uses_of_a_nonce_are_counted(void **state)
 {
-    struct digest digest = taken("Digest realm=\"a\", nonce=\"1\", qop=auth", NULL);
+    struct digest digest =
+        taken("Digest realm=\"a\", nonce=\"1\", qop=auth", NULL);
     char text[1000];
 
     digest_format(&digest, text, sizeof(text), "u", "p", "PLAY", "x", "c");

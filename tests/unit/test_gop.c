@@ -1,8 +1,8 @@
 #include "unit.h"
 #include "gop.h"
 
-/* Play seconds of a stream of 25 fps with a key frame every gop pictures, of which each step-th is a
- * reference. Returns how many of the last second's would be decoded. */
+/* Play seconds of a stream of 25 fps with a key frame every gop pictures, of which each step-th is
+ * a reference. Returns how many of the last second's would be decoded. */
 static int decoded(struct gop *gop, int length, int step, int seconds)
 {
     int count = 0;

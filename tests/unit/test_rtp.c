@@ -41,7 +41,8 @@ static void expect(int64_t patience_us, const int *sequences, const char *wanted
     rtp_line_close(line);
 }
 
-#define EXPECT(patience_us, wanted, ...) expect(patience_us, (const int[]){ __VA_ARGS__, -1 }, wanted)
+#define EXPECT(patience_us, wanted, ...)                                                           \
+    expect(patience_us, (const int[]){ __VA_ARGS__, -1 }, wanted)
 
 static void the_header_is_read_with_all_that_may_be_in_it(void **state)
 {

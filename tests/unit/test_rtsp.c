@@ -106,13 +106,15 @@ static void a_transport_is_read(void **state)
     struct rtsp_transport transport;
 
     rtsp_transport_parse(&transport, "RTP/AVP/TCP;unicast;interleaved=8-9;ssrc=12");
-    assert_true(transport.tcp && transport.has_channels && transport.rtp == 8 && transport.rtcp == 9);
+    assert_true(transport.tcp && transport.has_channels);
+    assert_true(transport.rtp == 8 && transport.rtcp == 9);
     rtsp_transport_parse(&transport, "RTP/AVP;unicast; client_port=5000-5001;"
                                      "server_port=6000;source=10.0.0.1");
     assert_true(!transport.tcp && transport.client_port == 5000 && transport.server_port == 6000 &&
                 transport.server_rtcp == 6001);
     assert_string_equal(transport.source, "10.0.0.1");
-    rtsp_transport_parse(&transport, "RTP/AVP;multicast;destination=239.0.0.1;port=7000-7001;ttl=16");
+    rtsp_transport_parse(&transport,
+                         "RTP/AVP;multicast;destination=239.0.0.1;port=7000-7001;ttl=16");
     assert_true(transport.multicast && transport.port == 7000 && transport.port_rtcp == 7001);
     assert_string_equal(transport.destination, "239.0.0.1");
     rtsp_transport_parse(&transport, "RTP/AVP/TCP;interleaved=300-301;client_port=99999");
@@ -191,7 +193,8 @@ static void a_request_is_written(void **state)
     request.authorization = "Basic x";
     request.more = "Range: npt=0.000-\r\n";
     assert_true(rtsp_format(text, sizeof(text), &request) > 0);
-    assert_non_null(strstr(text, "\r\nSession: abc\r\nAuthorization: Basic x\r\nRange: npt=0.000-\r\n\r\n"));
+    assert_non_null(strstr(text, "\r\nSession: abc\r\nAuthorization: Basic x\r\n"
+                                 "Range: npt=0.000-\r\n\r\n"));
     assert_int_equal(rtsp_format(text, 50, &request), 0);
 }
 

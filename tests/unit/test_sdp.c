@@ -25,11 +25,14 @@ static void the_first_track_that_can_be_played_counts(void **state)
 {
     struct sdp sdp = parsed("v=0\r\na=control:*\r\nc=IN IP4 239.1.1.1/127\r\n"
                             "m=audio 0 RTP/AVP 0\r\na=control:audio\r\n"
-                            "m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\n"
+                            "m=application 0 RTP/AVP 107\r\n"
+                            "a=rtpmap:107 vnd.onvif.metadata/90000\r\n"
                             "m=video 0 RTP/AVP 35\r\na=rtpmap:97 H264/90000\r\n"
                             "m=video 0 RTP/AVP 98\r\na=rtpmap:98 VP8/90000\r\na=control:vp8\r\n"
-                            "m=video 5004 RTP/AVP 26\r\na=x-dimensions:2560,1440\r\na=control:jpeg\r\n"
-                            "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:second\r\n");
+                            "m=video 5004 RTP/AVP 26\r\na=x-dimensions:2560,1440\r\n"
+                            "a=control:jpeg\r\n"
+                            "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+                            "a=control:second\r\n");
 
     assert_true(sdp.codec == SDP_JPEG && sdp.payload == 26 && sdp.port == 5004);
     assert_true(sdp.width == 2560 && sdp.height == 1440);
@@ -52,14 +55,16 @@ static void what_cannot_be_played_is_named(void **state)
 
 static void parameter_sets_become_annex_b(void **state)
 {
-    struct sdp sdp = parsed(H264 "a=fmtp:96 packetization-mode=1; sprop-parameter-sets=\"Z0LAHg==, aM4=\" ;x=y\r\n");
+    struct sdp sdp = parsed(H264 "a=fmtp:96 packetization-mode=1; "
+                                 "sprop-parameter-sets=\"Z0LAHg==, aM4=\" ;x=y\r\n");
 
     assert_memory_equal(sdp.parameters, "\0\0\0\1\x67\x42\xC0\x1E\0\0\0\1\x68\xCE", 14);
     assert_int_equal(sdp.parameters_size, 14);
     sdp = parsed("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n"
                  "a=fmtp:96 sprop-vps=QAE=;sprop-sps=QgE=;sprop-pps=RAE=\r\n");
     assert_memory_equal(sdp.parameters, "\0\0\0\1\x40\1\0\0\0\1\x42\1\0\0\0\1\x44\1", 18);
-    sdp = parsed("m=video 0 RTP/AVP 96\r\na=rtpmap:96 MP4V-ES/90000\r\na=fmtp:96 config=000001B0f5\r\n");
+    sdp = parsed("m=video 0 RTP/AVP 96\r\na=rtpmap:96 MP4V-ES/90000\r\n"
+                 "a=fmtp:96 config=000001B0f5\r\n");
     assert_memory_equal(sdp.parameters, "\0\0\1\xB0\xF5", 5);
 }
 

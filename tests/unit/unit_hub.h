@@ -1,4 +1,5 @@
-/* What tests of the hub and of what reads from it share: a hub of four cameras, made for each test. */
+/* What tests of the hub and of what reads from it share: a hub of four cameras, made for each
+ * test. */
 #ifndef UNIT_HUB_H
 #define UNIT_HUB_H
 
