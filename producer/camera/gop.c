@@ -52,7 +52,6 @@ static void close_group(struct gop *gop, int64_t media_us)
     }
     gop->begun_us = media_us;
     gop->references = 0;
-    gop->others = 0;
     gop->mode = choose(gop);
 }
 
@@ -63,9 +62,6 @@ int gop_wants(struct gop *gop, int key, int reference, int64_t media_us)
     }
     if (reference) {
         gop->references++;
-    }
-    else {
-        gop->others++;
     }
     switch (gop->mode) {
     case GOP_KEYS:

@@ -15,7 +15,6 @@ struct gop {
     enum gop_mode mode;
     int64_t begun_us;    /* of the current group, by the stream's clock */
     unsigned references; /* in it so far */
-    unsigned others;
     unsigned groups;                         /* complete ones seen, in a row of plausible ones */
     double key_fps, reference_fps;           /* of the group before */
     double last_key_fps, last_reference_fps; /* of the one before that */

@@ -98,7 +98,6 @@ static int send(struct outlet *outlet, const uint8_t *jpeg, size_t size, uint32_
         return -1;
     }
     outlet->seq++;
-    outlet->counts.sent++;
     outlet->counts.width = width;
     outlet->counts.height = height;
     return 0;

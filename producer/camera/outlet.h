@@ -14,7 +14,6 @@
 struct outlet;
 
 struct outlet_counts {
-    uint64_t sent;
     uint64_t dropped; /* here: no JPEG, too large */
     uint64_t encoded;
     uint64_t encode_us;     /* spent on those, scaling and colour too */
