@@ -28,11 +28,12 @@ CREATE TABLE IF NOT EXISTS cameras (
     fps          DECIMAL(6,2) UNSIGNED NULL,        -- pictures a second at most, 0: all
     width        SMALLINT UNSIGNED NULL,            -- pixels at most, 0: as the camera sends
     quality      TINYINT UNSIGNED NULL,             -- JPEG, 1 to 100; NULL: as producer.conf says
-    transport    ENUM('tcp', 'udp', 'auto') NULL,
+    transport    ENUM('tcp', 'udp', 'auto', 'http', 'multicast') NULL,
     small_width  SMALLINT UNSIGNED NULL,            -- second, small picture for walls, 0: none
     small_fps    DECIMAL(6,2) UNSIGNED NULL,        -- of these a second at most, 0: all
     tls_verify   BOOLEAN NULL,                      -- rtsps: the certificate must be right
     tls_ca       VARCHAR(500) NULL,                 -- file of certificates to trust for it
+    tls_oldest   ENUM('1.0', '1.1', '1.2', '1.3') NULL, -- version that is spoken
 
     updated_at   TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP
 ) DEFAULT CHARACTER SET utf8mb4 COMMENT 'cameras of kafkacam-producer';

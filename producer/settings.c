@@ -23,11 +23,19 @@ const struct value settings_table[] = {
     { "small_fps", VALUE_REAL, AT(small_fps), 0, 1000, "2", NULL,
       "Small pictures a second at most. 0: as many as large ones.",
       "small pictures a second at most" },
-    { "transport", VALUE_CHOICE, AT(transport), 0, 0, "tcp", "tcp|udp|auto",
-      "How RTSP carries the video: tcp, udp, or auto (tcp, then udp).", "tcp, udp or auto" },
+    { "transport", VALUE_CHOICE, AT(transport), 0, 0, "tcp", "tcp|udp|auto|http|multicast",
+      "How RTSP carries the video: tcp, udp, auto (tcp, then udp), http (all of it through HTTP, "
+      "for\n"
+      "firewalls that let nothing else pass), or multicast (the camera sends once for all).",
+      "tcp, udp, auto, http or multicast" },
     { "timeout", VALUE_TIME, AT(timeout_ms), 1 * VALUE_SECOND, 1 * VALUE_HOUR, "10 s", NULL,
       "A camera that sends no picture for this long is connected to again.",
       "without a picture for so long: end" },
+    { "key_frame_timeout", VALUE_TIME, AT(key_frame_timeout_ms), 1 * VALUE_SECOND, 1 * VALUE_HOUR,
+      "5 min", NULL,
+      "A camera that sends frames, but no key frame, for this long is connected to again. Cameras\n"
+      "with a smart codec send one as seldom as each minute or two.",
+      "without a key frame for so long: end" },
     { "max_frame_bytes", VALUE_SIZE, AT(max_frame_bytes), 16 * VALUE_KIB, 256 * VALUE_MIB, "3M",
       NULL,
       "A picture that is larger is encoded again at a lower quality, then dropped. Less than\n"
@@ -39,12 +47,16 @@ const struct value settings_table[] = {
     { "tls_ca", VALUE_CHARS, AT(tls_ca), 0, SETTINGS_PATH_MAX, "", NULL,
       "File of certificates to trust for that. Empty: the system's.",
       "rtsps: file of certificates to trust" },
+    { "tls_oldest", VALUE_CHOICE, AT(tls_oldest), 0, 0, "1.2", "1.0|1.1|1.2|1.3",
+      "Oldest version of TLS that is spoken with an rtsps:// camera. Below 1.2 only for old ones.",
+      "rtsps: oldest version of TLS" },
     { .name = NULL },
 };
 
 int settings_is_column(const struct value *setting)
 {
-    return setting->offset != AT(timeout_ms) && setting->offset != AT(max_frame_bytes);
+    return setting->offset != AT(timeout_ms) && setting->offset != AT(key_frame_timeout_ms) &&
+           setting->offset != AT(max_frame_bytes);
 }
 
 void settings_preset(struct camera_settings *settings)

@@ -11,7 +11,16 @@
 
 #define SETTINGS_PATH_MAX 500
 
-enum settings_transport { SETTINGS_TCP, SETTINGS_UDP, SETTINGS_AUTO };
+enum settings_transport {
+    SETTINGS_TCP,
+    SETTINGS_UDP,
+    SETTINGS_AUTO,
+    SETTINGS_HTTP,
+    SETTINGS_MULTICAST
+};
+
+/* The oldest version of TLS that is spoken. */
+enum settings_tls { SETTINGS_TLS_1_0, SETTINGS_TLS_1_1, SETTINGS_TLS_1_2, SETTINGS_TLS_1_3 };
 
 /* Plain: a copy is a struct copy. */
 struct camera_settings {
@@ -21,16 +30,18 @@ struct camera_settings {
     uint32_t small_width; /* of the second, small picture, 0: none */
     double small_fps;
     enum settings_transport transport;
-    uint32_t timeout_ms;      /* without a frame for this long: connect again */
-    uint64_t max_frame_bytes; /* of one JPEG */
+    uint32_t timeout_ms;           /* without a frame for this long: connect again */
+    uint32_t key_frame_timeout_ms; /* the same for a key frame, while other frames come */
+    uint64_t max_frame_bytes;      /* of one JPEG */
     int tls_verify;
+    enum settings_tls tls_oldest;
     char tls_ca[SETTINGS_PATH_MAX + 1]; /* file of certificates, "": the system's */
 };
 
 /* By the order in which they are printed; ended by one without a name. */
 extern const struct value settings_table[];
 
-/* Whether the table of cameras has it: timeout and max_frame_bytes hold for all alike. */
+/* Whether the table of cameras has it: the timeouts and max_frame_bytes hold for all alike. */
 int settings_is_column(const struct value *setting);
 
 void settings_preset(struct camera_settings *settings);

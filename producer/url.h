@@ -7,8 +7,8 @@
 
 #define URL_MAX 2000
 
-/* FFmpeg keeps "user:password", encoded, in this many bytes and cuts what is longer. */
-#define URL_LOGIN_MAX 127
+/* Of "user:password", encoded. */
+#define URL_LOGIN_MAX 384
 
 /* The same address with user and password percent-encoded where they have to be: "@", ":", "+" and
  * a "%" that encodes nothing may stand in the password as they are, "/", "?" and "#" too as long as

@@ -2,8 +2,8 @@
  * goes wrong with the camera ends the process, with a last report and exit code 1; the supervisor
  * starts a fresh one after a while, which no bad stream can have confused.
  *
- * One thread (librdkafka has its own). While FFmpeg waits for the network it calls interrupted()
- * some times a second; there the reports leave and the watchdog looks. */
+ * One thread (librdkafka has its own). While the session waits for the network it calls
+ * interrupted() ten times a second and more; there the reports leave and the watchdog looks. */
 #include "config.h"
 
 #include <errno.h>
@@ -26,54 +26,65 @@
 #include "outlet.h"
 #include "pace.h"
 #include "sandbox.h"
+#include "session.h"
 #include "sink.h"
 
 enum exit_code { EXIT_STOPPED = 0, EXIT_CAMERA = 1, EXIT_UNABLE = 2 };
 
 /* What happens to a camera, and what state it is in then. */
-enum event { EVENT_OPENED, EVENT_PUBLISHED, EVENT_RETRY, EVENT_ENDED, EVENTS };
+enum event { EVENT_OPENED, EVENT_PUBLISHED, EVENT_STARVED, EVENT_RETRY, EVENT_ENDED, EVENTS };
 
 static const enum kc_wire_state next_state[KC_WIRE_STATES][EVENTS] = {
-    /*                        opened              published            retry              ended */
-    [KC_WIRE_CONNECTING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING,
-                             KC_WIRE_FAILED },
-    [KC_WIRE_WAITING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING, KC_WIRE_FAILED },
-    [KC_WIRE_STREAMING] = { KC_WIRE_STREAMING, KC_WIRE_STREAMING, KC_WIRE_CONNECTING,
-                            KC_WIRE_FAILED },
-    [KC_WIRE_FAILED] = { KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED },
+    /*                       opened              published            starved
+     *                       retry               ended */
+    [KC_WIRE_CONNECTING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_WAITING,
+                             KC_WIRE_CONNECTING, KC_WIRE_FAILED },
+    [KC_WIRE_WAITING] = { KC_WIRE_WAITING, KC_WIRE_STREAMING, KC_WIRE_WAITING, KC_WIRE_CONNECTING,
+                          KC_WIRE_FAILED },
+    [KC_WIRE_STREAMING] = { KC_WIRE_STREAMING, KC_WIRE_STREAMING, KC_WIRE_WAITING,
+                            KC_WIRE_CONNECTING, KC_WIRE_FAILED },
+    [KC_WIRE_FAILED] = { KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED, KC_WIRE_FAILED,
+                         KC_WIRE_FAILED },
 };
 
 /* How often interrupted() looks at anything but the clock. */
 #define TICK_US 100000
 
-/* Cameras are free to send a key frame as seldom as they like; past this one is worth a
- * complaint. */
-#define KEY_WAIT_US INT64_C(30000000)
+/* Nothing to publish for so long ends a session, unless it is only a key frame that is late. */
+#define BARREN_US INT64_C(30000000)
 
-/* After a packet was lost this many units may be damaged, a key frame among them: the one on its
- * way through FFmpeg's parser and the one behind it. */
-#define SUSPECTS 2
+/* After so long without one the state says that a key frame is waited for. */
+#define KEY_TELL_US INT64_C(5000000)
+
+/* Whoever may choose another transport does so after so long without a packet. */
+#define AUTO_US INT64_C(5000000)
 
 struct camera {
     struct job job;
     int job_fd; /* -1 by hand */
     struct sink *sink;
     struct outlet *outlets[SINK_TOPICS]; /* the small one may be NULL */
+    struct session *session;
     struct decode *decode;
     struct pace_clock clock;
+    struct pace_media media;
     struct gop gop;
-    int64_t beat_offset_us; /* of the stream's clock against ours, DECODE_NO_TIME: not seen yet */
     enum kc_wire_state state;
     char why[256];
-    int need_key; /* until one comes nothing can be decoded */
-    int suspects; /* units to come that may be damaged */
+    const char *remark; /* of the stream, for its state; "" none */
+    int need_key;       /* until one comes nothing can be decoded */
+    int hurt;           /* that is for damage: what is passed over counts */
+    int64_t hurt_us;    /* when the last damage was seen */
+    int64_t key_us,
+        key_gap_us; /* when the last key frame came, and how long after the one before */
     int clock_told;
     uint8_t *completed; /* a JPEG with tables put in */
     size_t completed_size;
-    size_t usual_size;  /* of the camera's own JPEGs, smoothed */
-    struct jpeg *judge; /* of those that are smaller than usual, NULL until there was one */
-    int64_t tick_us, silent_us, barren_us; /* when interrupted() ticks, when the watchdog bites */
-    int64_t patience_us;                   /* with which barren_us was set */
+    size_t usual_size;          /* of the camera's own JPEGs, smoothed */
+    struct jpeg *judge;         /* of those that are smaller than usual, NULL until there was one */
+    int64_t tick_us, silent_us; /* when interrupted() ticks, when the watchdog bites */
+    int64_t fed_us;      /* when something was published, or the session began; 0: none yet */
+    int64_t patience_us; /* the watchdog's, from then on */
     enum { QUIET, BITTEN_SILENT, BITTEN_BARREN } watchdog;
     int64_t reported_us;
     struct meter meter, reported;
@@ -168,19 +179,50 @@ static int64_t timeout_us(const struct camera *camera)
     return (int64_t)camera->job.settings.timeout_ms * 1000;
 }
 
-/* The watchdog on what was published: three beats of a slow rhythm are no silence. */
+/* The watchdog on what was published. */
 static void feed(struct camera *camera, int64_t now)
+{
+    camera->fed_us = now;
+}
+
+/* Three beats of a slow rhythm are no silence. */
+static int64_t barren_patience(const struct camera *camera)
 {
     int64_t patience_us = timeout_us(camera);
 
     if (camera->job.settings.fps > 0 && 3e6 / camera->job.settings.fps > (double)patience_us) {
         patience_us = (int64_t)(3e6 / camera->job.settings.fps);
     }
-    if (patience_us < KEY_WAIT_US) {
-        patience_us = KEY_WAIT_US;
+    return patience_us < BARREN_US ? BARREN_US : patience_us;
+}
+
+/* Cameras are free to send a key frame as seldom as they like: as long as what comes is undamaged
+ * that is no fault of the line, and a new session would bring none sooner. */
+static int is_key_late(const struct camera *camera, int64_t now)
+{
+    return camera->need_key && now - camera->hurt_us > BARREN_US / 2;
+}
+
+static int is_barren(struct camera *camera, int64_t now)
+{
+    camera->patience_us = is_key_late(camera, now)
+                              ? (int64_t)camera->job.settings.key_frame_timeout_ms * 1000
+                              : barren_patience(camera);
+    return camera->fed_us && now - camera->fed_us > camera->patience_us;
+}
+
+static void tell_of_key_frame(struct camera *camera, int64_t now)
+{
+    char why[96] = "waiting for a key frame";
+
+    if (!camera->fed_us || !camera->need_key || now - camera->fed_us < KEY_TELL_US) {
+        return;
     }
-    camera->patience_us = patience_us;
-    camera->barren_us = now + patience_us;
+    if (camera->key_gap_us) {
+        snprintf(why, sizeof(why), "waiting for a key frame (the last were %.0f s apart)",
+                 (double)camera->key_gap_us / 1e6);
+    }
+    happened(camera, EVENT_STARVED, why);
 }
 
 /* The supervisor speaks once, then the descriptor is only there to end with it. */
@@ -193,7 +235,7 @@ static int supervisor_left(const struct camera *camera)
            ((fd.revents & (POLLHUP | POLLERR | POLLNVAL)) || read(camera->job_fd, &byte, 1) == 0);
 }
 
-/* FFmpeg asks hundreds of times a picture, so nearly always nothing but the clock is looked at. */
+/* Asked whenever there is nothing to read, so mostly nothing but the clock is looked at. */
 static int interrupted(void *baton)
 {
     struct camera *camera = baton;
@@ -215,15 +257,16 @@ static int interrupted(void *baton)
         log_info("the supervisor is gone");
         stopping = 1;
     }
-    camera->watchdog = now > camera->silent_us   ? BITTEN_SILENT
-                       : now > camera->barren_us ? BITTEN_BARREN
-                                                 : QUIET;
+    tell_of_key_frame(camera, now);
+    camera->watchdog = now > camera->silent_us  ? BITTEN_SILENT
+                       : is_barren(camera, now) ? BITTEN_BARREN
+                                                : QUIET;
     return stopping || camera->watchdog;
 }
 
 /* ---- From unit to picture ----------------------------------------------------------------- */
 
-static int64_t capture_time(struct camera *camera, const struct decode_times *times)
+static int64_t capture_time(struct camera *camera, const struct session_times *times)
 {
     int64_t captured_us = pace_clock_capture(&camera->clock, times->sender_us, times->arrival_us,
                                              times->arrival_mono_us);
@@ -237,27 +280,14 @@ static int64_t capture_time(struct camera *camera, const struct decode_times *ti
     return captured_us;
 }
 
-/* The stream's clock, set to ours where it first shows: FFmpeg leaves the first unit without a
- * time, and that picture is the one that a viewer waits for. */
-static int64_t beat_time(struct camera *camera, const struct decode_times *times)
-{
-    if (times->media_us == DECODE_NO_TIME) {
-        return times->arrival_mono_us;
-    }
-    if (camera->beat_offset_us == DECODE_NO_TIME) {
-        camera->beat_offset_us = times->media_us - times->arrival_mono_us;
-    }
-    return times->media_us - camera->beat_offset_us;
-}
-
 /* Which outlets want the picture of this time, a bit each. */
-static unsigned wanted(struct camera *camera, const struct decode_times *times)
+static unsigned wanted(struct camera *camera, const struct session_times *times)
 {
     unsigned mask = 0;
     unsigned i;
 
     for (i = 0; i < SINK_TOPICS; i++) {
-        if (camera->outlets[i] && outlet_wants(camera->outlets[i], beat_time(camera, times))) {
+        if (camera->outlets[i] && outlet_wants(camera->outlets[i], times->media_us)) {
             mask |= 1u << i;
         }
     }
@@ -268,9 +298,10 @@ static void published(struct camera *camera)
 {
     feed(camera, clock_coarse_us());
     if (camera->state != KC_WIRE_STREAMING) {
-        log_info("streaming %s", decode_describe(camera->decode));
-        happened(camera, EVENT_PUBLISHED, "");
+        log_info("streaming %s over %s", decode_describe(camera->decode),
+                 session_way(camera->session));
     }
+    happened(camera, EVENT_PUBLISHED, camera->remark);
 }
 
 static void publish_picture(struct camera *camera, unsigned mask, const struct picture *picture,
@@ -286,11 +317,11 @@ static void publish_picture(struct camera *camera, unsigned mask, const struct p
     }
 }
 
-static int decode(struct camera *camera, struct picture *picture, struct decode_times *times,
-                  int alone)
+static int decode(struct camera *camera, const struct session_unit *unit, struct picture *picture,
+                  struct session_times *times, int alone)
 {
     int64_t started_us = clock_mono_us();
-    int rc = decode_picture(camera->decode, picture, times, alone);
+    int rc = decode_picture(camera->decode, unit, picture, times, alone);
 
     camera->meter.decodes++;
     camera->meter.decode_us += (uint64_t)(clock_mono_us() - started_us);
@@ -298,42 +329,57 @@ static int decode(struct camera *camera, struct picture *picture, struct decode_
 }
 
 /* What builds on something damaged is damaged: nothing goes out until the next key frame. */
-static void damaged(struct camera *camera, int suspects)
+static void damaged(struct camera *camera)
 {
-    camera->meter.damaged++;
-    camera->need_key = 1;
-    camera->suspects = suspects;
+    camera->need_key = camera->hurt = 1;
+    camera->hurt_us = clock_coarse_us();
 }
 
 /* Whether the unit can be decoded: everything it builds on was, undamaged. */
-static int is_sound(struct camera *camera, const struct decode_unit *unit)
+static int is_sound(struct camera *camera, const struct depacket_unit *unit)
 {
-    if (unit->lost) {
-        damaged(camera, SUSPECTS);
+    if (unit->lost || unit->damaged) {
+        damaged(camera);
     }
-    if (!camera->need_key) {
-        return 1;
-    }
-    if (!unit->key || camera->suspects > 0) {
-        camera->suspects -= camera->suspects > 0;
+    if (camera->need_key && (!unit->key || unit->damaged)) {
+        camera->meter.damaged += (unsigned)camera->hurt;
         return 0;
     }
-    camera->need_key = 0;
-    decode_flush(camera->decode);
+    if (camera->need_key) {
+        camera->need_key = camera->hurt = 0;
+        decode_flush(camera->decode);
+    }
     return 1;
 }
 
-static void take_coded(struct camera *camera, const struct decode_unit *unit)
+static void note_key(struct camera *camera, const struct session_unit *unit)
+{
+    if (unit->coded->key) {
+        camera->key_gap_us = camera->key_us ? unit->times.arrival_mono_us - camera->key_us : 0;
+        camera->key_us = unit->times.arrival_mono_us;
+    }
+}
+
+/* What was decoded alone gave no picture: the decoder knows nothing of what went before, and the
+ * next key frame begins anew. */
+static void alone_in_vain(struct camera *camera)
+{
+    gop_barren(&camera->gop);
+    camera->need_key = 1;
+}
+
+static void take_coded(struct camera *camera, const struct session_unit *unit)
 {
     struct picture picture;
-    struct decode_times times;
+    struct session_times times;
     unsigned mask = 0;
     int needed =
-        gop_wants(&camera->gop, unit->key, unit->reference, beat_time(camera, &unit->times));
+        gop_wants(&camera->gop, unit->coded->key, unit->coded->reference, unit->times.media_us);
     int alone = camera->gop.mode == GOP_KEYS;
     int rc;
 
-    if (!is_sound(camera, unit) || !needed) {
+    note_key(camera, unit);
+    if (!is_sound(camera, unit->coded) || !needed) {
         return;
     }
     if (alone) {
@@ -342,9 +388,13 @@ static void take_coded(struct camera *camera, const struct decode_unit *unit)
             return;
         }
     }
-    rc = decode(camera, &picture, &times, alone);
-    if (rc < 0) {
-        damaged(camera, 0);
+    rc = decode(camera, unit, &picture, &times, alone);
+    if (rc <= 0 && alone) {
+        alone_in_vain(camera);
+    }
+    else if (rc < 0) {
+        damaged(camera);
+        camera->meter.damaged++;
     }
     if (rc <= 0) {
         return;
@@ -375,8 +425,8 @@ static void pass_jpeg(struct camera *camera, const struct jfif *jfif, const uint
     }
 }
 
-/* FFmpeg ends each JPEG properly, also one whose camera stopped half way. Those are shorter than
- * usual; so such ones, but no others, are decoded to see. */
+/* A camera may stop half way and end its JPEG properly all the same. Those are shorter than usual;
+ * so such ones, but no others, are decoded to see. */
 static int is_whole(struct camera *camera, const struct jfif *jfif, const uint8_t *data)
 {
     if (jfif->size < camera->usual_size / 10 * 9 || !camera->usual_size) {
@@ -392,29 +442,30 @@ static int is_whole(struct camera *camera, const struct jfif *jfif, const uint8_
     return 1;
 }
 
-static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
+static void take_jpeg(struct camera *camera, const struct session_unit *unit)
 {
     unsigned mask = wanted(camera, &unit->times);
     struct picture picture;
-    struct decode_times times;
+    struct session_times times;
     struct jfif jfif;
     int64_t captured_us;
 
     if (!mask) {
         return;
     }
-    if (jfif_check(&jfif, unit->jpeg, unit->size) || !is_whole(camera, &jfif, unit->jpeg)) {
+    if (unit->coded->damaged || jfif_check(&jfif, unit->coded->data, unit->coded->size) ||
+        !is_whole(camera, &jfif, unit->coded->data)) {
         camera->meter.damaged++;
         return;
     }
     captured_us = capture_time(camera, &unit->times);
     if (mask & (1u << SINK_WHOLE) &&
         outlet_passes(camera->outlets[SINK_WHOLE], jfif.width, jfif.size)) {
-        pass_jpeg(camera, &jfif, unit->jpeg, captured_us);
+        pass_jpeg(camera, &jfif, unit->coded->data, captured_us);
         mask &= ~(1u << SINK_WHOLE);
     }
     if (mask) {
-        if (decode(camera, &picture, &times, 1) > 0) {
+        if (decode(camera, unit, &picture, &times, 1) > 0) {
             publish_picture(camera, mask, &picture, captured_us);
         }
         else {
@@ -423,11 +474,30 @@ static void take_jpeg(struct camera *camera, const struct decode_unit *unit)
     }
 }
 
-static void take_unit(struct camera *camera, const struct decode_unit *unit)
+/* The stream's clock is held against time. One that does not run like it says nothing of when a
+ * picture was taken either. */
+static void check_clock(struct camera *camera, struct session_times *times)
+{
+    int was_wrong = pace_media_wrong(&camera->media);
+
+    times->media_us = pace_media_time(&camera->media, times->media_us, times->arrival_mono_us);
+    if (!pace_media_wrong(&camera->media)) {
+        return;
+    }
+    times->sender_us = SESSION_NO_TIME;
+    if (!was_wrong) {
+        log_info("the stream's clock runs %.2f times as fast as time, going by the time of arrival",
+                 camera->media.ran);
+        camera->remark = "the stream's clock does not run like time, going by the time of arrival";
+    }
+}
+
+static void take_unit(struct camera *camera, struct session_unit *unit)
 {
     camera->meter.units++;
     camera->silent_us = clock_coarse_us() + timeout_us(camera);
-    if (unit->jpeg) {
+    check_clock(camera, &unit->times);
+    if (session_description(camera->session)->codec == SDP_JPEG) {
         take_jpeg(camera, unit);
     }
     else {
@@ -437,22 +507,44 @@ static void take_unit(struct camera *camera, const struct decode_unit *unit)
 
 /* ---- One connection ----------------------------------------------------------------------- */
 
-static void explain(const struct camera *camera, uint64_t damaged_before, char *why, size_t size)
+static void explain_barren(const struct camera *camera, char *why, size_t size)
 {
-    if (!camera->watchdog) {
-        snprintf(why, size, "%s", decode_why(camera->decode));
+    double patience_s = (double)camera->patience_us / 1e6;
+    int64_t now = clock_coarse_us();
+
+    if (is_key_late(camera, now)) {
+        snprintf(why, size,
+                 "no key frame for %.0f s, set the camera's key frame interval (GOP) to a "
+                 "few seconds",
+                 patience_s);
     }
-    else if (camera->watchdog == BITTEN_SILENT) {
-        snprintf(why, size, "the camera sent nothing for %.1f s",
-                 camera->job.settings.timeout_ms / 1000.0);
+    else if (now - camera->hurt_us < BARREN_US && session_counts(camera->session).lost) {
+        snprintf(why, size,
+                 "no undamaged picture for %.0f s, %llu packets were lost: use transport "
+                 "tcp or a better line",
+                 patience_s, (unsigned long long)session_counts(camera->session).lost);
     }
     else {
-        snprintf(why, size, "%s for %.0f s, %s",
-                 camera->need_key ? "no undamaged key frame" : "no undamaged picture",
-                 (double)camera->patience_us / 1e6,
-                 camera->meter.damaged > damaged_before
-                     ? "packets get lost: use transport tcp or a better line"
-                     : "set the camera's key frame interval (GOP) to a few seconds");
+        snprintf(why, size,
+                 "no undamaged picture for %.0f s, the camera's stream is not what its "
+                 "description says or is broken",
+                 patience_s);
+    }
+}
+
+static void explain(const struct camera *camera, char *why, size_t size)
+{
+    if (camera->watchdog == BITTEN_SILENT) {
+        snprintf(why, size, "the camera sent nothing for %.1f s", (double)timeout_us(camera) / 1e6);
+    }
+    else if (camera->watchdog == BITTEN_BARREN) {
+        explain_barren(camera, why, size);
+    }
+    else if (camera->decode && *decode_why(camera->decode)) {
+        snprintf(why, size, "%s", decode_why(camera->decode));
+    }
+    else {
+        snprintf(why, size, "%s", session_why(camera->session));
     }
 }
 
@@ -467,42 +559,62 @@ static double highest_fps(const struct job *job)
     return set->small_width && set->small_fps > set->fps ? set->small_fps : set->fps;
 }
 
-static enum decode_end attempt(struct camera *camera, enum settings_transport transport, char *why,
-                               size_t why_size)
+static void begin_stream(struct camera *camera, int64_t silence_us)
 {
-    struct decode_settings settings = {
+    int64_t now = clock_coarse_us();
+
+    camera->silent_us = now + silence_us;
+    camera->need_key = session_description(camera->session)->codec != SDP_JPEG;
+    camera->hurt = 0;
+    camera->hurt_us = now - BARREN_US;
+    camera->key_us = 0;
+    camera->remark = "";
+    pace_media_init(&camera->media);
+    gop_init(&camera->gop, highest_fps(&camera->job));
+    feed(camera, now);
+    happened(camera, EVENT_OPENED, "");
+}
+
+/* How each setting is asked for. */
+static const enum session_transport ways[] = {
+    [SETTINGS_TCP] = SESSION_TCP,
+    [SETTINGS_UDP] = SESSION_UDP,
+    [SETTINGS_HTTP] = SESSION_HTTP,
+    [SETTINGS_MULTICAST] = SESSION_MULTICAST,
+};
+
+static enum session_end attempt(struct camera *camera, enum settings_transport transport,
+                                int64_t silence_us, char *why, size_t why_size)
+{
+    const struct camera_settings *set = &camera->job.settings;
+    struct session_settings settings = {
         .url = camera->job.url,
-        .transport = transport,
-        .timeout_ms = camera->job.settings.timeout_ms,
-        .tls_verify = camera->job.settings.tls_verify,
-        .tls_ca = *camera->job.settings.tls_ca ? camera->job.settings.tls_ca : NULL,
+        .transport = ways[transport],
+        .timeout_ms = set->timeout_ms,
+        .tls_verify = set->tls_verify,
+        .tls_ca = *set->tls_ca ? set->tls_ca : NULL,
+        .tls_oldest = 10 + (unsigned)set->tls_oldest,
         .interrupt = interrupted,
         .baton = camera,
     };
-    struct decode_unit unit;
-    enum decode_end end;
-    int64_t now = clock_coarse_us();
-    uint64_t damaged_before = camera->meter.damaged;
+    struct session_unit unit;
+    enum session_end end;
 
     camera->watchdog = QUIET;
-    camera->silent_us = now + 2 * timeout_us(camera); /* several questions and answers */
-    camera->barren_us = INT64_MAX;
-    if (decode_open(&camera->decode, &settings) == 0) {
-        now = clock_coarse_us();
-        camera->silent_us = now + timeout_us(camera);
-        feed(camera, now);
-        camera->need_key = 1;
-        camera->suspects = 0;
-        camera->beat_offset_us = DECODE_NO_TIME;
-        gop_init(&camera->gop, highest_fps(&camera->job));
-        happened(camera, EVENT_OPENED, "");
-        while (decode_read(camera->decode, &unit) == 0) {
+    camera->silent_us = clock_coarse_us() + 2 * timeout_us(camera); /* several answers */
+    camera->fed_us = 0;
+    if (session_open(&camera->session, &settings) == 0 &&
+        decode_open(&camera->decode, session_description(camera->session)) == 0) {
+        begin_stream(camera, silence_us);
+        while (session_read(camera->session, &unit) == 0) {
             take_unit(camera, &unit);
         }
     }
-    explain(camera, damaged_before, why, why_size);
-    end = camera->watchdog ? DECODE_END_TRANSPORT : decode_ending(camera->decode);
+    explain(camera, why, why_size);
+    end = camera->watchdog ? SESSION_END_TRANSPORT : session_ending(camera->session);
+    session_close(camera->session);
     decode_close(camera->decode);
+    camera->session = NULL;
     camera->decode = NULL;
     return end;
 }
@@ -511,16 +623,21 @@ static enum decode_end attempt(struct camera *camera, enum settings_transport tr
 static void run(struct camera *camera)
 {
     enum settings_transport transport = camera->job.settings.transport;
+    int64_t silence_us = timeout_us(camera) < AUTO_US ? timeout_us(camera) : AUTO_US;
     char why[sizeof(camera->why)];
-    enum decode_end end;
+    enum session_end end;
 
     happened(camera, EVENT_RETRY, "connecting");
-    end = attempt(camera, transport == SETTINGS_AUTO ? SETTINGS_TCP : transport, why, sizeof(why));
-    if (transport == SETTINGS_AUTO && end == DECODE_END_TRANSPORT &&
-        camera->state != KC_WIRE_STREAMING && !stopping) {
-        log_info("not over tcp (%s), trying udp", why);
-        happened(camera, EVENT_RETRY, "connecting over udp");
-        attempt(camera, SETTINGS_UDP, why, sizeof(why));
+    if (transport != SETTINGS_AUTO) {
+        attempt(camera, transport, timeout_us(camera), why, sizeof(why));
+    }
+    else {
+        end = attempt(camera, SETTINGS_TCP, silence_us, why, sizeof(why));
+        if (end == SESSION_END_TRANSPORT && camera->state != KC_WIRE_STREAMING && !stopping) {
+            log_info("not over tcp (%s), trying udp", why);
+            happened(camera, EVENT_RETRY, "connecting over udp");
+            attempt(camera, SETTINGS_UDP, timeout_us(camera), why, sizeof(why));
+        }
     }
     if (!stopping) {
         /* The supervisor tells, once, of failures it has from us. */

@@ -62,7 +62,13 @@ void depacket_add(struct depacket *depacket, const void *bytes, size_t size)
 /* ---- MPEG-4 ------------------------------------------------------------------------------- */
 
 /* ISO 14496-2's start codes. */
-enum { MPEG4_GROUP = 0xB3, MPEG4_PICTURE = 0xB6, MPEG4_LAST_BEFORE = 0xB5 };
+enum {
+    MPEG4_LAYER_LAST = 0x2F,
+    MPEG4_SEQUENCE = 0xB0,
+    MPEG4_GROUP = 0xB3,
+    MPEG4_OBJECT = 0xB5,
+    MPEG4_PICTURE = 0xB6
+};
 
 /* Where "00 00 01 X" begins from at on, or size. */
 static size_t find_code(const uint8_t *data, size_t size, size_t at)
@@ -93,6 +99,23 @@ static enum look mpeg4_look(const struct rtp_packet *packet)
         return LOOK_MORE;
     }
     return find_picture(packet) < packet->size ? LOOK_FIRST : LOOK_BEFORE;
+}
+
+/* Small pictures may share a packet. Where the next one's part begins, or size. */
+static size_t mpeg4_part_end(const struct rtp_packet *packet)
+{
+    size_t at = find_picture(packet);
+    uint8_t code;
+
+    while (at < packet->size) {
+        at = find_code(packet->payload, packet->size, at + 4);
+        code = at < packet->size ? packet->payload[at + 3] : 0;
+        if (code == MPEG4_PICTURE || code == MPEG4_GROUP || code == MPEG4_SEQUENCE ||
+            code == MPEG4_OBJECT || code <= MPEG4_LAYER_LAST) {
+            break;
+        }
+    }
+    return at;
 }
 
 static void mpeg4_take(struct depacket *depacket, const struct rtp_packet *packet)
@@ -283,7 +306,7 @@ static int heed_marker(struct depacket *depacket, const struct rtp_packet *packe
     return depacket_believes(depacket) && !depacket->open;
 }
 
-enum depacket_result depacket_push(struct depacket *depacket, const struct rtp_packet *packet)
+static enum depacket_result push_part(struct depacket *depacket, const struct rtp_packet *packet)
 {
     enum look look;
 
@@ -318,4 +341,39 @@ enum depacket_result depacket_push(struct depacket *depacket, const struct rtp_p
         return DEPACKET_UNIT;
     }
     return DEPACKET_MORE;
+}
+
+/* Each picture of the packet is a packet of its own. */
+static enum depacket_result push_mpeg4(struct depacket *depacket, const struct rtp_packet *packet)
+{
+    struct rtp_packet part = *packet;
+    enum depacket_result result;
+    size_t size;
+
+    for (;;) {
+        part.payload = packet->payload + depacket->part;
+        part.size = packet->size - depacket->part;
+        part.lost = depacket->part ? 0 : packet->lost;
+        size = mpeg4_part_end(&part);
+        part.marker = packet->marker && size == part.size;
+        part.size = size;
+        result = push_part(depacket, &part);
+        if (result == DEPACKET_AGAIN) {
+            return result;
+        }
+        depacket->part += size;
+        if (depacket->part == packet->size) {
+            depacket->part = 0;
+            return result;
+        }
+        if (result == DEPACKET_UNIT) {
+            return DEPACKET_AGAIN;
+        }
+    }
+}
+
+enum depacket_result depacket_push(struct depacket *depacket, const struct rtp_packet *packet)
+{
+    return depacket->codec == SDP_MPEG4 ? push_mpeg4(depacket, packet)
+                                        : push_part(depacket, packet);
 }

@@ -41,6 +41,7 @@ struct depacket {
     int64_t carried_arrival_us;
     int marked, by_marker, clean;
     unsigned agreed, needed;
+    size_t part;      /* of an MPEG-4 packet with several pictures, where the next begins */
     uint32_t jpeg_at; /* how much of the JPEG's scan is there */
     struct jpeg_tables tables[JPEG_TABLES];
     unsigned tables_used;

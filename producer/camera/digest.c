@@ -341,3 +341,13 @@ size_t digest_format(struct digest *digest, char *out, size_t room, const char *
                       digest->named ? algorithm_of(digest) : "", more);
     return length > 0 && (size_t)length < room ? (size_t)length : 0;
 }
+
+size_t digest_base64_size(size_t size)
+{
+    return BASE64_ENCODE_RAW_LENGTH(size);
+}
+
+void digest_base64(char *out, const void *bytes, size_t size)
+{
+    base64_encode_raw(out, size, bytes);
+}

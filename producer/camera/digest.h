@@ -29,4 +29,8 @@ void digest_take(struct digest *digest, const char *field);
 size_t digest_format(struct digest *digest, char *out, size_t room, const char *user,
                      const char *password, const char *method, const char *uri, const char *client);
 
+/* Base64, without a 0 at its end: digest_base64_size() characters of size bytes. */
+size_t digest_base64_size(size_t size);
+void digest_base64(char *out, const void *bytes, size_t size);
+
 #endif

@@ -27,7 +27,7 @@ static enum gop_mode choose(const struct gop *gop)
     if (gop->fps <= 0 || gop->groups < 2) {
         return GOP_ALL;
     }
-    if (smaller(gop->key_fps, gop->last_key_fps) >= gop->fps * SLACK) {
+    if (!gop->no_alone && smaller(gop->key_fps, gop->last_key_fps) >= gop->fps * SLACK) {
         return GOP_KEYS;
     }
     if (smaller(gop->reference_fps, gop->last_reference_fps) >= gop->fps * SLACK) {
@@ -73,37 +73,8 @@ int gop_wants(struct gop *gop, int key, int reference, int64_t media_us)
     }
 }
 
-/* Where the next NAL unit begins, behind its start code, or size. */
-static size_t next_nal(const uint8_t *data, size_t size, size_t at)
+void gop_barren(struct gop *gop)
 {
-    while (at + 3 < size) {
-        if (data[at] == 0 && data[at + 1] == 0 && data[at + 2] == 1) {
-            return at + 3;
-        }
-        at++;
-    }
-    return size;
-}
-
-int gop_is_reference(enum gop_codec codec, const uint8_t *data, size_t size)
-{
-    size_t at = next_nal(data, size, 0);
-    unsigned type;
-
-    /* The first slice tells for all: slices of one picture agree in this. */
-    for (; at < size; at = next_nal(data, size, at)) {
-        if (codec == GOP_H264) {
-            type = data[at] & 31;
-            if (type >= 1 && type <= 5) {      /* a slice */
-                return (data[at] & 0x60) != 0; /* nal_ref_idc */
-            }
-        }
-        else {
-            type = (data[at] >> 1) & 63;
-            if (type < 32) { /* a slice; even below 16: not a reference (in its sub-layer) */
-                return type >= 16 || type % 2;
-            }
-        }
-    }
-    return 1;
+    gop->no_alone = 1;
+    gop->mode = choose(gop);
 }

@@ -5,7 +5,6 @@
 #ifndef GOP_H
 #define GOP_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum gop_mode { GOP_ALL, GOP_REFERENCES, GOP_KEYS };
@@ -13,8 +12,9 @@ enum gop_mode { GOP_ALL, GOP_REFERENCES, GOP_KEYS };
 struct gop {
     double fps; /* wanted, 0: all */
     enum gop_mode mode;
-    int64_t begun_us;    /* of the current group, by the stream's clock */
-    unsigned references; /* in it so far */
+    int no_alone;                            /* key units give no picture by themselves */
+    int64_t begun_us;                        /* of the current group, by the stream's clock */
+    unsigned references;                     /* in it so far */
     unsigned groups;                         /* complete ones seen, in a row of plausible ones */
     double key_fps, reference_fps;           /* of the group before */
     double last_key_fps, last_reference_fps; /* of the one before that */
@@ -26,9 +26,8 @@ void gop_init(struct gop *gop, double fps);
  * stands alone: nothing comes after it that needs it. */
 int gop_wants(struct gop *gop, int key, int reference, int64_t media_us);
 
-enum gop_codec { GOP_H264, GOP_H265 };
-
-/* Whether other pictures build on this unit (Annex B: start codes). In doubt yes. */
-int gop_is_reference(enum gop_codec codec, const uint8_t *data, size_t size);
+/* A key unit that was decoded alone gave no picture: with periodic intra refresh, or fields, none
+ * ever does. From now on what leads up to it is decoded as well. */
+void gop_barren(struct gop *gop);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jpeglib.h>
+#include <jerror.h>
 #include "colour.h"
 #include "log.h"
 #include "mem.h"
@@ -48,10 +49,11 @@ static void on_error(j_common_ptr any)
     longjmp(jpeg->failed, 1);
 }
 
-/* level is -1 for damage that libjpeg would conceal, above that for what it tells of its work. */
+/* level is -1 for damage that libjpeg would conceal, above that for what it tells of its work.
+ * Bytes between the picture and its end marker are none: cameras pad with zeros. */
 static void on_message(j_common_ptr any, int level)
 {
-    if (level < 0) {
+    if (level < 0 && any->err->msg_code != JWRN_EXTRANEOUS_DATA) {
         on_error(any);
     }
 }

@@ -53,6 +53,71 @@ int pace_rhythm_wants(struct pace_rhythm *rhythm, int64_t media_us)
     return 1;
 }
 
+/* ---- The stream's clock ------------------------------------------------------------------- */
+
+#define WINDOW_US INT64_C(2000000)
+
+/* Windows in a row in which it had to be set by more than a quarter of them. One alone is a burst:
+ * of the pictures since the last key frame, or after a stall. */
+#define BAD_WINDOWS 2
+
+void pace_media_init(struct pace_media *media)
+{
+    media->offset_us = media->window_us = PACE_NO_TIME;
+    media->moved_us = media->ran_us = media->last_us = 0;
+    media->bad = 0;
+    media->ran = 0;
+}
+
+static void judge_window(struct pace_media *media, int64_t mono_us)
+{
+    int64_t length_us = mono_us - media->window_us;
+
+    if (length_us < WINDOW_US) {
+        return;
+    }
+    if (media->moved_us > length_us / 4) {
+        media->bad++;
+        media->ran = (double)media->ran_us / (double)length_us;
+    }
+    else {
+        media->bad = 0;
+    }
+    media->window_us = mono_us;
+    media->moved_us = media->ran_us = 0;
+}
+
+int64_t pace_media_time(struct pace_media *media, int64_t media_us, int64_t mono_us)
+{
+    int64_t ahead_us, move_us;
+
+    if (pace_media_wrong(media)) {
+        return mono_us;
+    }
+    if (media->offset_us == PACE_NO_TIME) {
+        media->offset_us = mono_us - media_us;
+        media->window_us = mono_us;
+        media->last_us = media_us;
+    }
+    media->ran_us += media_us - media->last_us;
+    media->last_us = media_us;
+    ahead_us = media_us + media->offset_us - mono_us;
+    move_us = ahead_us > PACE_EARLY_US   ? PACE_EARLY_US - ahead_us
+              : ahead_us < -PACE_LATE_US ? -PACE_LATE_US - ahead_us
+                                         : 0;
+    media->offset_us += move_us;
+    media->moved_us += move_us < 0 ? -move_us : move_us;
+    judge_window(media, mono_us);
+    return media_us + media->offset_us;
+}
+
+int pace_media_wrong(const struct pace_media *media)
+{
+    return media->bad >= BAD_WINDOWS;
+}
+
+/* ---- The camera's clock ------------------------------------------------------------------- */
+
 void pace_clock_init(struct pace_clock *clock)
 {
     clock->last_us = PACE_NO_TIME;

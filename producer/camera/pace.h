@@ -27,6 +27,30 @@ void pace_rhythm_init(struct pace_rhythm *rhythm, double fps);
  * 30 become 10 by taking each third even when the camera's clock jitters. */
 int pace_rhythm_wants(struct pace_rhythm *rhythm, int64_t media_us);
 
+/* The stream's own clock, held against real time: at most so far ahead of it and behind it, since a
+ * camera's may stand still, count in another unit, or run fast; a burst after a stall counts as
+ * what real time has room for. */
+#define PACE_EARLY_US INT64_C(250000)
+#define PACE_LATE_US  INT64_C(500000)
+
+struct pace_media {
+    int64_t offset_us; /* of the stream's clock against ours, PACE_NO_TIME before the first */
+    int64_t window_us; /* when the current look at it began, by our clock */
+    int64_t moved_us;  /* how far it had to be set in that time */
+    int64_t ran_us;    /* how far it ran in that time */
+    int64_t last_us;
+    int bad;    /* windows in a row */
+    double ran; /* of real time, in the last bad one */
+};
+
+void pace_media_init(struct pace_media *media);
+
+/* When, by our monotonic clock, the picture of the stream's time is due. */
+int64_t pace_media_time(struct pace_media *media, int64_t media_us, int64_t mono_us);
+
+/* Whether that clock does not run like time; it is given up then, for good. */
+int pace_media_wrong(const struct pace_media *media);
+
 struct pace_clock {
     int64_t last_us; /* what was given out */
     int64_t last_mono_us;

@@ -133,7 +133,8 @@ static enum rtsp_kind read_message(struct rtsp_piece *piece, const uint8_t *data
     read_first_line(message, (const char *)data, (size_t)(line - data));
     message->head = (const char *)line + 1;
     message->head_size = (size_t)(data + end - (line + 1));
-    length = rtsp_number(message, "Content-Length");
+    /* Behind the answer of a tunnel through HTTP comes the stream, whatever length it names. */
+    length = data[0] == 'H' ? 0 : rtsp_number(message, "Content-Length");
     if (length > RTSP_BODY_MAX) {
         return RTSP_RUBBISH;
     }

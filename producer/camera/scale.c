@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include "log.h"
 #include "mem.h"
@@ -90,6 +91,22 @@ static int lay_out(struct scale *scale, struct picture *out)
     return 0;
 }
 
+/* libswscale takes all grey for full range. Which it is the picture says, and colour.c deals with
+ * that: here the range stays. */
+static void keep_range(struct SwsContext *sws)
+{
+    const int *table = sws_getCoefficients(SWS_CS_DEFAULT);
+
+    sws_setColorspaceDetails(sws, table, 0, table, 0, 0, 1 << 16, 1 << 16);
+}
+
+static int is_rgb(enum AVPixelFormat format)
+{
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(format);
+
+    return description && description->flags & AV_PIX_FMT_FLAG_RGB;
+}
+
 int scale_convert(struct scale *scale, struct picture *out, const struct picture *in, int max_width)
 {
     enum AVPixelFormat from =
@@ -110,6 +127,9 @@ int scale_convert(struct scale *scale, struct picture *out, const struct picture
     /* Area: no aliasing when the picture shrinks, and cheap. */
     scale->sws = sws_getCachedContext(scale->sws, in->width, in->height, from, out->width,
                                       out->height, AV_PIX_FMT_YUV420P, SWS_AREA, NULL, NULL, NULL);
+    if (scale->sws && !is_rgb(from)) {
+        keep_range(scale->sws);
+    }
     memcpy(planes, out->planes, sizeof(planes));
     if (!scale->sws || sws_scale(scale->sws, in->planes, in->strides, 0, in->height, planes,
                                  out->strides) != out->height) {

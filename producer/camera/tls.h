@@ -1,19 +1,33 @@
-/* Certificates of rtsps cameras. FFmpeg's RTSP, up to 7 at least, connects over TLS without a way
- * to ask it for a check of the certificate: no option of its own reaches the TLS protocol below it.
- * So where FFmpeg uses GnuTLS, as Debian's and Ubuntu's does, this program puts its own
- * gnutls_handshake() in front of the library's, which demands the check and then calls the real
- * one. */
+/* TLS to an rtsps camera, over a socket that does not block. GnuTLS is inside. */
 #ifndef TLS_H
 #define TLS_H
 
-/* From now on each TLS connection that FFmpeg makes must be to host, with a certificate from ca
- * (a file, NULL: those the system trusts). The texts must stay. */
-void tls_demand(const char *host, const char *ca);
+#include <stddef.h>
+#include <sys/types.h>
 
-/* Whether tls_demand() can do anything: the program was built with GnuTLS. */
-int tls_available(void);
+struct tls;
 
-/* Why the last connection was refused, "" if it was not for its certificate. */
-const char *tls_why(void);
+struct tls_settings {
+    const char *host; /* whose certificate it must be */
+    int verify;       /* 0: any certificate will do */
+    const char *ca;   /* file of certificates, NULL: those the system trusts */
+    unsigned oldest;  /* version that is accepted: 10, 11, 12 (1.2) or 13 */
+};
+
+/* 0, or -1 with the reason in why. *result is yours when it succeeds; the socket stays yours. */
+int tls_open(struct tls **result, int fd, const struct tls_settings *settings, char *why,
+             size_t why_size);
+void tls_close(struct tls *tls);
+
+/* 0: done. 1: again when the socket has something; 2: when it takes something. -1: refused, with
+ * the reason in why. */
+int tls_handshake(struct tls *tls, char *why, size_t why_size);
+
+/* "TLS1.3". */
+const char *tls_version(const struct tls *tls);
+
+/* As read() and write() of a socket that does not block: -1 with errno, EAGAIN among them. */
+ssize_t tls_read(struct tls *tls, void *bytes, size_t size);
+ssize_t tls_write(struct tls *tls, const void *bytes, size_t size);
 
 #endif

@@ -23,14 +23,14 @@ static void check(const struct depacket_unit *unit)
 static void push(struct depacket *depacket, const struct rtp_packet *packet)
 {
     enum depacket_result result;
-    int again = 0;
+    size_t again = 0; /* an MPEG-4 packet may end several */
 
     do {
         result = depacket_push(depacket, packet);
         if (result != DEPACKET_MORE) {
             check(depacket_unit(depacket));
         }
-    } while (result == DEPACKET_AGAIN && !again++);
+    } while (result == DEPACKET_AGAIN && again++ <= packet->size);
     if (result == DEPACKET_AGAIN) {
         abort(); /* for ever */
     }

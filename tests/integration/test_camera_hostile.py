@@ -228,7 +228,7 @@ def test_a_bad_line_to_a_camera_smears_no_picture(run, broker, new_folder, codec
         begun = time.monotonic()
         camera.wait_report(lambda report: report["dropped"] > 0, "no loss noticed", after=begun)
         check_no_smear(watch.records(40, 60), (160, 96))
-        assert line.dropped > 20 and camera.starts == 1
+        assert line.dropped > 10 and camera.starts == 1
         line.loss = 0
         recovers(f"10 % loss between it and GStreamer ({codec})", watch, time.time(), 20)
 
@@ -252,7 +252,7 @@ def test_a_clock_that_jumps_an_hour_moves_no_time_stamp(run, broker, h264):
 def test_a_stream_without_key_frames_is_waited_for_then_given_up(run, broker, h264):
     with hostile.Server(h264) as server, Watch(broker) as watch:
         server.faults.add("deltas")
-        camera = run(server.url(login=login()))
+        camera = run(server.url(login=login()), key_frame_timeout_ms=8000)
         camera.wait_state("waiting")
         assert not watch.during(2)
         assert camera.report["fps_in"] > 10 and camera.report["state"] == "waiting"

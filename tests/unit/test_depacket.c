@@ -24,8 +24,9 @@ static void tell(void)
 
 static void push(const void *bytes, size_t size, uint32_t stamp, int marker)
 {
-    struct rtp_packet packet = { .payload = bytes, .size = size, .stamp = stamp, .marker = marker,
-                                 .lost = lost };
+    struct rtp_packet packet = {
+        .payload = bytes, .size = size, .stamp = stamp, .marker = marker, .lost = lost
+    };
     enum depacket_result result;
 
     lost = 0;
@@ -170,12 +171,20 @@ static void units_that_share_a_packet_come_apart(void **state)
 static void fragments_become_one(void **state)
 {
     start(SDP_H264);
-    PUSH("\x7C\x85\x80" "abc", 1, 0);
-    PUSH("\x7C\x05" "def", 1, 0);
-    PUSH("\x7C\x45" "g", 1, 1);
+    PUSH("\x7C\x85\x80"
+         "abc",
+         1, 0);
+    PUSH("\x7C\x05"
+         "def",
+         1, 0);
+    PUSH("\x7C\x45"
+         "g",
+         1, 1);
     PUSH(SLICE, 2, 1);
     told("13K ");
-    PUSH("\x5C\x01" "middle", 3, 1); /* without a beginning */
+    PUSH("\x5C\x01"
+         "middle",
+         3, 1); /* without a beginning */
     PUSH(SLICE, 4, 1);
     assert_non_null(strstr(story, "D"));
 }
@@ -217,7 +226,9 @@ static void joined_in_the_middle_nothing_is_counted(void **state)
 {
     start(SDP_H264);
     PUSH(MORE, 1, 1);
-    PUSH("\x5C\x41" "rest", 1, 1);
+    PUSH("\x5C\x41"
+         "rest",
+         1, 1);
     PUSH(SLICE, 2, 1);
     PUSH(SLICE, 3, 1);
     told("7 ");
@@ -250,9 +261,15 @@ static void h265_comes_in_packets_of_several_and_in_pieces(void **state)
 {
     start(SDP_H265);
     PUSH("\x60\1\0\3\x40\1v\0\3\x42\1s\0\4\x26\1\x80k", 1, 0);
-    PUSH("\x62\1\x93\x40" "abc", 1, 0); /* a second slice, in three */
-    PUSH("\x62\1\x13" "def", 1, 0);
-    PUSH("\x62\1\x53" "g", 1, 1);
+    PUSH("\x62\1\x93\x40"
+         "abc",
+         1, 0); /* a second slice, in three */
+    PUSH("\x62\1\x13"
+         "def",
+         1, 0);
+    PUSH("\x62\1\x53"
+         "g",
+         1, 1);
     PUSH("\2\1\x80p", 2, 1);
     told("36K ");
 }
@@ -301,7 +318,8 @@ static void a_picture_without_end_is_bounded(void **state)
 /* ---- JPEG --------------------------------------------------------------------------------- */
 
 #define JPEG_HEAD(offset, type, q) "\0\0\0" offset type q "\x28\x16"
-#define TABLES64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define TABLES32                   "01234567890123456789012345678901"
+#define TABLES64                   TABLES32 TABLES32
 
 static void jpeg_gets_its_headers(void **state)
 {
@@ -321,10 +339,18 @@ static void jpeg_tables_may_be_sent_once(void **state)
 {
     start(SDP_JPEG);
     PUSH(JPEG_HEAD("\0", "\0", "\x90") "\0\0\0\x80" TABLES64 TABLES64 "abc", 1, 1);
-    PUSH(JPEG_HEAD("\0", "\0", "\x90") "\0\0\0\0" "abc", 2, 1);
-    PUSH(JPEG_HEAD("\0", "\0", "\x91") "\0\0\0\0" "abc", 3, 1); /* never sent */
-    PUSH(JPEG_HEAD("\0", "\0", "\xFF") "\0\0\0\0" "abc", 4, 1); /* 255: in each picture */
-    PUSH(JPEG_HEAD("\0", "\0", "\x90") "\0\0\0\0" "abc", 5, 1);
+    PUSH(JPEG_HEAD("\0", "\0", "\x90") "\0\0\0\0"
+                                       "abc",
+         2, 1);
+    PUSH(JPEG_HEAD("\0", "\0", "\x91") "\0\0\0\0"
+                                       "abc",
+         3, 1); /* never sent */
+    PUSH(JPEG_HEAD("\0", "\0", "\xFF") "\0\0\0\0"
+                                       "abc",
+         4, 1); /* 255: in each picture */
+    PUSH(JPEG_HEAD("\0", "\0", "\x90") "\0\0\0\0"
+                                       "abc",
+         5, 1);
     told("598K 598K 5KD 5KD 598K ");
 }
 
@@ -334,7 +360,8 @@ static void jpeg_restart_intervals_and_tables_of_16_bits_are_kept(void **state)
 
     start(SDP_JPEG);
     PUSH(JPEG_HEAD("\0", "\x41", "\xFF") "\0\7\xFF\xFF\0\3\1\0" TABLES64 TABLES64 TABLES64 TABLES64
-         "abc", 1, 1);
+                                         "abc",
+         1, 1);
     PUSH(JPEG_HEAD("\0", "\1", "\x50") "abc", 2, 1);
     data = last_data;
     assert_memory_equal(data + 2, "\xFF\xDB\0\x83\x10", 5);
@@ -344,20 +371,30 @@ static void jpeg_restart_intervals_and_tables_of_16_bits_are_kept(void **state)
 
 static void jpeg_sizes_above_2040_come_from_the_description_or_the_jpeg(void **state)
 {
-    static const uint8_t extended[] = { 0xFF, 0xC0, 0, 11, 8,    5, 0xA0, 0x0A,
+    static const uint8_t extended[] = { 0xFF, 0xC0, 0, 11,   8, 5, 0xA0, 0x0A,
                                         0,    1,    1, 0x11, 0, 0, 0,    0 };
-    struct rtp_packet packet = { .payload = (const uint8_t *)"\0\0\0\0\1\x50\0\0abc", .size = 11,
-                                 .stamp = 1, .marker = 1, .extension = extended,
-                                 .extension_size = sizeof(extended), .extension_kind = 0xFFD8 };
+    struct rtp_packet packet = { .payload = (const uint8_t *)"\0\0\0\0\1\x50\0\0abc",
+                                 .size = 11,
+                                 .stamp = 1,
+                                 .marker = 1,
+                                 .extension = extended,
+                                 .extension_size = sizeof(extended),
+                                 .extension_kind = 0xFFD8 };
     const uint8_t *data;
 
     sdp.width = 2560;
     sdp.height = 1440;
     start(SDP_JPEG);
     PUSH("\0\0\0\0\1\x50\0\0abc", 1, 1);
-    PUSH("\0\0\0\0\1\x50\x40\xB4" "abc", 2, 1); /* 320 * 8, cut to 8 bits */
-    PUSH("\0\0\0\0\1\x50\x28\x16" "abc", 3, 1);  /* another size after all */
-    PUSH("\0\0\0\0\1\x50\x28\x16" "abc", 4, 1);
+    PUSH("\0\0\0\0\1\x50\x40\xB4"
+         "abc",
+         2, 1); /* 320 * 8, cut to 8 bits */
+    PUSH("\0\0\0\0\1\x50\x28\x16"
+         "abc",
+         3, 1); /* another size after all */
+    PUSH("\0\0\0\0\1\x50\x28\x16"
+         "abc",
+         4, 1);
     told("598K 598K 598K ");
     sdp.width = sdp.height = 0;
     start(SDP_JPEG);
@@ -378,8 +415,12 @@ static void jpeg_sizes_above_2040_come_from_the_description_or_the_jpeg(void **s
 static void a_jpeg_with_headers_of_its_own_stays_as_it_is_but_for_padding(void **state)
 {
     start(SDP_JPEG);
-    PUSH("\0\0\0\0\1\x50\x28\x16\xFF\xD8\xFF\xE0" "abc\xFF\xD9\0\0\0\0", 1, 1);
-    PUSH("\0\0\0\0\1\x50\x28\x16\xFF\xD8\xFF\xE0" "abc", 2, 1);
+    PUSH("\0\0\0\0\1\x50\x28\x16\xFF\xD8\xFF\xE0"
+         "abc\xFF\xD9\0\0\0\0",
+         1, 1);
+    PUSH("\0\0\0\0\1\x50\x28\x16\xFF\xD8\xFF\xE0"
+         "abc",
+         2, 1);
     told("9K ");
 }
 
@@ -395,13 +436,40 @@ static void a_jpeg_with_a_hole_is_damaged(void **state)
 static void mpeg4_pictures_begin_where_their_code_stands(void **state)
 {
     start(SDP_MPEG4);
-    PUSH("\0\0\1\xB0\xF5\0\0\1\xB6\x10" "ab", 1, 1);
-    PUSH("\0\0\1\xB6\x50" "p", 2, 0);
+    PUSH("\0\0\1\xB0\xF5\0\0\1\xB6\x10"
+         "ab",
+         1, 1);
+    PUSH("\0\0\1\xB6\x50"
+         "p",
+         2, 0);
     PUSH("rest", 2, 1);
-    PUSH("\0\0\1\xB3" "gov", 3, 0);
-    PUSH("\0\0\1\xB6\x10" "i", 3, 1);
-    PUSH("\0\0\1\xB6\x50" "p", 4, 1);
+    PUSH("\0\0\1\xB3"
+         "gov",
+         3, 0);
+    PUSH("\0\0\1\xB6\x10"
+         "i",
+         3, 1);
+    PUSH("\0\0\1\xB6\x50"
+         "p",
+         4, 1);
     told("12K 10 13K ");
+}
+
+static void mpeg4_pictures_may_share_a_packet(void **state)
+{
+    start(SDP_MPEG4);
+    PUSH("\0\0\1\xB0\xF5\0\0\1\xB6\x10"
+         "ab"
+         "\0\0\1\xB6\x50"
+         "c"
+         "\0\0\1\xB3"
+         "g\0\0\1\xB6\x10"
+         "d",
+         1, 1);
+    PUSH("\0\0\1\xB6\x50"
+         "p",
+         2, 1);
+    told("12K 6 11K ");
 }
 
 static int finish(void **state)
@@ -437,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_jpeg_with_headers_of_its_own_stays_as_it_is_but_for_padding),
         cmocka_unit_test(a_jpeg_with_a_hole_is_damaged),
         cmocka_unit_test(mpeg4_pictures_begin_where_their_code_stands),
+        cmocka_unit_test(mpeg4_pictures_may_share_a_packet),
     };
 
     return cmocka_run_group_tests(tests, NULL, finish);

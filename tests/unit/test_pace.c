@@ -177,6 +177,64 @@ static void our_own_clock_set_back_an_hour_does_not_turn_time_back(void **state)
     assert_true(captured_us == last_us + 1);
 }
 
+/* How many of the pictures of seconds at 25 fps a cap of 5 lets through, when the stream's clock
+ * goes speed times as fast as time; the last half of them in *late. */
+static int capped(double speed, int seconds, int *late)
+{
+    struct pace_rhythm rhythm;
+    struct pace_media media;
+    int i, count = 0;
+
+    pace_rhythm_init(&rhythm, 5);
+    pace_media_init(&media);
+    for (i = *late = 0; i < seconds * 25; i++) {
+        int64_t mono_us = INT64_C(1000000000) + i * INT64_C(40000);
+        int wants = pace_rhythm_wants(
+            &rhythm, pace_media_time(&media, (int64_t)(7 + i * 40000 * speed), mono_us));
+
+        count += wants;
+        *late += wants && i >= seconds * 25 / 2;
+    }
+    assert_int_equal(pace_media_wrong(&media), speed < 0.7 || speed > 1.3);
+    return count;
+}
+
+static void the_cap_holds_in_real_seconds_whatever_the_streams_clock_says(void **state)
+{
+    static const double speeds[] = { 1, 0, 1 / 90.0, 1 / 3.0, 0.98, 1.02, 2, 10, 1000, -1 };
+    size_t i;
+    int late;
+
+    for (i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
+        assert_in_range(capped(speeds[i], 8, &late), 32, 48);
+        assert_in_range(late, 18, 22);
+    }
+}
+
+static void a_burst_or_a_jump_of_the_streams_clock_is_no_reason_to_give_it_up(void **state)
+{
+    struct pace_media media;
+    int64_t mono_us = 0, media_us = 0, due_us, last_us = 0;
+    int i;
+
+    pace_media_init(&media);
+    for (i = 0; i < 1000; i++) {
+        media_us += 40000;
+        mono_us += i < 100 ? 1000 : 40000; /* four seconds that were stored */
+        if (i == 500) {
+            media_us += INT64_C(3600000000);
+        }
+        if (i == 700) {
+            mono_us += 3000000; /* a stall */
+        }
+        due_us = pace_media_time(&media, media_us, mono_us);
+        assert_true(due_us <= mono_us + PACE_EARLY_US && due_us >= mono_us - PACE_LATE_US);
+        assert_true(i == 500 || due_us > last_us);
+        last_us = due_us;
+    }
+    assert_false(pace_media_wrong(&media));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +251,8 @@ int main(void)
         cmocka_unit_test_setup(a_camera_clock_an_hour_off_does_not_count, make_clock),
         cmocka_unit_test_setup(time_never_goes_back_and_closes_up_without_a_jump, make_clock),
         cmocka_unit_test_setup(our_own_clock_set_back_an_hour_does_not_turn_time_back, make_clock),
+        cmocka_unit_test(the_cap_holds_in_real_seconds_whatever_the_streams_clock_says),
+        cmocka_unit_test(a_burst_or_a_jump_of_the_streams_clock_is_no_reason_to_give_it_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

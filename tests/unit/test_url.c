@@ -34,13 +34,13 @@ static void a_password_may_hold_anything(void **state)
     expect("rtsp://user:\xC3\xA4 @[::1]:1/x", "rtsp://user:%C3%A4%20@[::1]:1/x");
 }
 
-static void a_login_that_ffmpeg_would_cut_is_refused(void **state)
+static void a_login_that_is_too_long_is_refused(void **state)
 {
     char url[400];
 
     memset(url, '@', sizeof(url));
     memcpy(url, "rtsp://u:", 9);
-    strcpy(url + 9 + 43, "@host/x");
+    strcpy(url + 9 + 128, "@host/x");
     assert_null(url_encode_login(url));
 }
 
@@ -134,7 +134,7 @@ int main(void)
         cmocka_unit_test(an_address_without_login_stays),
         cmocka_unit_test(what_is_encoded_stays),
         cmocka_unit_test(a_password_may_hold_anything),
-        cmocka_unit_test(a_login_that_ffmpeg_would_cut_is_refused),
+        cmocka_unit_test(a_login_that_is_too_long_is_refused),
         cmocka_unit_test(the_host_is_found),
         cmocka_unit_test(only_rtsp_with_a_host_is_a_camera),
         cmocka_unit_test(other_protocols_are_none),
