@@ -54,6 +54,7 @@ static const range_t number_ranges[] = {
     NUMBER(least_rate, 0, 1000000000, 8192, 0),
     NUMBER(max_wall_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
     NUMBER(past_cache_mb, 1, 65536, 64, 0),
+    NUMBER(max_idle, 0, KC_WIRE_CAM_MAX + 1, 50, 0),
 };
 enum {
     MAX_CAMERAS,
@@ -64,6 +65,7 @@ enum {
     LEAST_RATE,
     MAX_WALL,
     PAST_CACHE,
+    MAX_IDLE,
     NUMBERS
 };
 
@@ -321,6 +323,8 @@ const command_rec kc_config_commands[] = {
     TEXT("KafkaCamPath", set_path, path, "where single cameras are served, default /cam"),
     RANGE("KafkaCamIdle", set_time, time_ranges[IDLE],
           "how long a camera is fetched after its last viewer left, default 30s"),
+    RANGE("KafkaCamMaxIdle", set_number, number_ranges[MAX_IDLE],
+          "cameras that are fetched without a viewer, per child, default 50"),
     RANGE("KafkaCamStaleAfter", set_time, time_ranges[STALE_AFTER],
           "a camera without a picture for so long is offline, default 10s"),
     RANGE("KafkaCamStallTimeout", set_time, time_ranges[STALL_TIMEOUT],

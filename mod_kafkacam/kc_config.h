@@ -35,6 +35,7 @@ typedef struct {
     apr_array_header_t *properties; /* of kc_property_t, for librdkafka, in the order written */
     const char *path;               /* /cam: where single cameras are served, no slash at its end */
     apr_interval_time_t idle;       /* a camera is fetched this long after its last viewer left */
+    int max_idle; /* so many cameras at most, in one child; those left first are let go of */
     apr_interval_time_t stale_after;   /* no picture for so long: offline */
     apr_interval_time_t stall_timeout; /* a client that reads nothing for so long is cut */
     apr_interval_time_t

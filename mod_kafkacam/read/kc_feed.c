@@ -1,11 +1,13 @@
 #include "kc_feed.h"
 
+#include <string.h>
 #include <apr_atomic.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
 #include <http_log.h>
 #include "kc_child.h"
 #include "kc_counters.h"
+#include "kc_lag.h"
 #include "kc_record.h"
 
 /* The feed looks at the time this often: states, offline pictures, idle cameras. */
@@ -14,11 +16,13 @@
 /* What comes later than this after it could have come is passed over for the newest there is. */
 #define LAG_MAX apr_time_from_sec(2)
 
-/* How long the largest lag is shown; for how long pictures come late until somebody is to look at
- * it; for how long they come in time until that is over. */
-#define LAG_SHOWN   apr_time_from_sec(10)
-#define LAG_WORTH   apr_time_from_sec(10)
-#define LAG_IS_OVER apr_time_from_sec(30)
+/* What was not read for a whole round of the keeper is at least so late. */
+#define LAG_OF_A_ROUND apr_time_from_sec(5)
+
+/* The feed takes so many states at once, then pictures again; and looks for them so often until it
+ * has read all there are. */
+#define STATES_AT_ONCE 64
+#define STATES_MS      20
 
 typedef struct {
     /* Guarded by lock. */
@@ -32,6 +36,11 @@ typedef struct {
     int old;             /* the next record may be older than the fetch */
     int late;            /* a record came late: we are on the way to the newest */
     apr_int64_t late_at; /* that record's offset */
+    unsigned step;       /* which of steps the fetch began with */
+    int met;             /* a record of what is looked back at came */
+    int again;           /* look further back */
+    apr_int64_t behind;  /* what lies before is looked back at; 0: nothing is */
+    kc_frame_t *found;   /* ours: the newest picture in it so far */
     int last_error;      /* said so far */
     kc_verdict_delay_t delay;
 } partition_t;
@@ -49,22 +58,12 @@ typedef struct {
     apr_uint32_t at_end; /* atomic: status partitions read to their end once */
 } topic_t;
 
-/* What operators see of lag; the feed's own. */
-typedef struct {
-    apr_interval_time_t largest[2]; /* of the time now shown, and before */
-    apr_time_t turned;
-    apr_uint64_t shown_ms;
-    apr_time_t began; /* pictures come late since then; 0: they do not */
-    apr_time_t last;
-    int told;
-    apr_uint64_t passed_over; /* since it began */
-} lag_t;
-
 struct kc_feed_t {
     server_rec *s; /* these do not change after the start */
     const kc_config_t *config;
     kc_kafka_t *kafka;
-    kc_kafka_queue_t *queue;
+    kc_kafka_queue_t *queue;  /* of pictures */
+    kc_kafka_queue_t *states; /* of their own: however many there are, pictures do not wait */
     kc_roster_t *roster;
     topic_t topics[KC_FEED_TOPICS];
     kc_feed_progress_fn *progress;
@@ -76,12 +75,28 @@ struct kc_feed_t {
     apr_uint32_t fetched;  /* atomic: partitions of pictures */
 
     apr_pool_t *scratch; /* the feed's own, cleared with each tick */
-    lag_t lag;
+    kc_lag_t lag;
 
     apr_thread_mutex_t *lock; /* guards the partitions' wishes */
 };
 
 /* ---- Partitions come and go ---- */
+
+/* How far before its end a partition is begun to be read. What stands last need be no picture: a
+ * tombstone, text, the mark of a transaction. Then it is looked back at, once, and what is found is
+ * the newest picture. A log that starts later than there (retention) gives nothing, so less is
+ * tried then. */
+static const int steps[] = { 1, 32, 8, 2 };
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
+
+static void forget_looking_back(partition_t *partition)
+{
+    kc_frame_unref(partition->found);
+    partition->found = NULL;
+    partition->step = 0;
+    partition->again = 0;
+    partition->behind = 0;
+}
 
 static void start_partition(topic_t *topic, apr_uint32_t number)
 {
@@ -92,8 +107,10 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
 
     apr_atomic_set64(&partition->position, (apr_uint64_t)-1);
     partition->old = 1;
-    error = kc_kafka_start(topic->handle, number, states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(1),
-                           feed->queue);
+    partition->met = 0;
+    error = kc_kafka_start(topic->handle, number,
+                           states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(steps[partition->step]),
+                           states ? feed->states : feed->queue);
     if (error) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, feed->s,
                      KC_ID(2005) "partition %u of %s cannot be fetched: %s", number, topic->name,
@@ -121,6 +138,7 @@ static void stop_fetching(topic_t *topic, apr_uint32_t number)
 static void stop_partition(topic_t *topic, apr_uint32_t number)
 {
     stop_fetching(topic, number);
+    forget_looking_back(&topic->partitions[number]);
     if (topic->kind != KC_FEED_STATES) {
         kc_roster_fetch(topic->feed->roster, (kc_layer_t)topic->kind, number, 0,
                         kc_moment_now().steady);
@@ -143,9 +161,12 @@ static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t ve
                  topic->feed->s, "partition %u of %s %s: fetched anew", number, topic->name,
                  renew_why[verdict]);
     stop_fetching(topic, number);
+    forget_looking_back(partition);
     if (verdict == KC_VERDICT_LAGGING && !partition->late) {
         partition->late = 1; /* the keeper found it */
         partition->late_at = kc_feed_position(topic->feed, topic->kind, number);
+        kc_lag_leave(&topic->feed->lag, topic->feed->s, topic->name, number, LAG_OF_A_ROUND,
+                     apr_time_now());
     }
     else if (verdict == KC_VERDICT_OTHER) {
         partition->late = 0;
@@ -156,7 +177,7 @@ static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t ve
     start_partition(topic, number);
 }
 
-static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
+static void tend_partition(topic_t *topic, apr_uint32_t number, kc_moment_t now)
 {
     kc_feed_t *feed = topic->feed;
     partition_t *partition = &topic->partitions[number];
@@ -166,8 +187,8 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
     apr_thread_mutex_lock(feed->lock);
     verdict = partition->renew;
     partition->renew = KC_VERDICT_HEALTHY;
-    wanted =
-        partition->wanted || (partition->fetching && now < partition->left + feed->config->idle);
+    wanted = partition->wanted ||
+             (partition->fetching && now.steady < partition->left + feed->config->idle);
     apr_thread_mutex_unlock(feed->lock);
     if (wanted && !partition->fetching) {
         memset(&partition->delay, 0, sizeof(partition->delay));
@@ -180,8 +201,13 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, apr_time_t now)
     else if (wanted && verdict != KC_VERDICT_HEALTHY) {
         renew_partition(topic, number, verdict);
     }
+    else if (wanted && partition->again) {
+        partition->again = 0;
+        stop_fetching(topic, number);
+        start_partition(topic, number);
+    }
     if (partition->fetching && topic->kind == KC_LAYER_FULL) {
-        kc_counters_camera_fetched(feed->config->camera_counts, number, now);
+        kc_counters_camera_fetched(feed->config->camera_counts, number, now.wall);
     }
 }
 
@@ -198,7 +224,44 @@ static void want_states(topic_t *topic)
     apr_thread_mutex_unlock(topic->feed->lock);
 }
 
-static void tend_partitions(kc_feed_t *feed, apr_time_t now)
+/* The camera that has been without a viewer for the longest, and how many there are. */
+static apr_uint32_t count_idle(kc_feed_t *feed, topic_t **topic, apr_uint32_t *number)
+{
+    apr_uint32_t i, idle = 0;
+    apr_time_t first = 0;
+    int kind;
+
+    apr_thread_mutex_lock(feed->lock);
+    for (kind = 0; kind < KC_LAYERS; kind++) {
+        for (i = 0; i < feed->topics[kind].room; i++) {
+            const partition_t *partition = &feed->topics[kind].partitions[i];
+
+            if (!partition->fetching || partition->wanted) {
+                continue;
+            }
+            if (idle++ == 0 || partition->left < first) {
+                first = partition->left;
+                *topic = &feed->topics[kind];
+                *number = i;
+            }
+        }
+    }
+    apr_thread_mutex_unlock(feed->lock);
+    return idle;
+}
+
+/* Whoever asks for one picture of each of a thousand cameras is not to have them all fetched. */
+static void limit_idle(kc_feed_t *feed)
+{
+    apr_uint32_t number = 0;
+    topic_t *topic = NULL;
+
+    while (count_idle(feed, &topic, &number) > (apr_uint32_t)feed->config->max_idle) {
+        stop_partition(topic, number);
+    }
+}
+
+static void tend_partitions(kc_feed_t *feed, kc_moment_t now)
 {
     apr_uint32_t number;
     int kind;
@@ -214,6 +277,7 @@ static void tend_partitions(kc_feed_t *feed, apr_time_t now)
             tend_partition(topic, number, now);
         }
     }
+    limit_idle(feed);
 }
 
 /* In a viewer's thread, with a lock of the hub held. */
@@ -225,7 +289,7 @@ static void on_demand(void *baton, apr_uint32_t cam, int wanted)
     apr_thread_mutex_lock(feed->lock);
     topic->partitions[cam].wanted = wanted;
     if (!wanted) {
-        topic->partitions[cam].left = apr_time_now();
+        topic->partitions[cam].left = kc_moment_now().steady;
     }
     apr_thread_mutex_unlock(feed->lock);
     if (wanted) {
@@ -235,19 +299,19 @@ static void on_demand(void *baton, apr_uint32_t cam, int wanted)
 
 /* ---- Records ---- */
 
-static void count(topic_t *topic, const kc_kafka_event_t *event, kc_counters_outcome_t outcome,
-                  apr_time_t news)
+static void count(topic_t *topic, apr_uint32_t cam, apr_int64_t offset,
+                  kc_counters_outcome_t outcome, apr_size_t size, apr_time_t news)
 {
     if (topic->kind == KC_LAYER_FULL) {
-        kc_counters_camera_add(topic->feed->config->camera_counts, event->partition, event->offset,
-                               outcome, event->value_size, news);
+        kc_counters_camera_add(topic->feed->config->camera_counts, cam, offset, outcome, size,
+                               news);
     }
 }
 
 static void drop_broken(topic_t *topic, const kc_kafka_event_t *event, const char *wrong)
 {
     kc_counters_add(KC_COUNTER_FRAMES_BROKEN, 1);
-    count(topic, event, KC_COUNTERS_BROKEN, 0);
+    count(topic, event->partition, event->offset, KC_COUNTERS_BROKEN, event->value_size, 0);
     if (kc_roster_broken(topic->feed->roster, (kc_layer_t)topic->kind, event->partition)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->feed->s,
                      KC_ID(2020) "camera %u: the record at offset %" APR_INT64_T_FMT
@@ -258,54 +322,6 @@ static void drop_broken(topic_t *topic, const kc_kafka_event_t *event, const cha
 }
 
 /* ---- What comes late ---- */
-
-/* Long outages and short ones, a machine that was suspended, a link that is too slow for its
- * cameras: said when it begins, and that somebody should look when it does not end. */
-static void note_late(topic_t *topic, apr_uint32_t cam, apr_interval_time_t lag, apr_time_t now)
-{
-    kc_feed_t *feed = topic->feed;
-    lag_t *seen = &feed->lag;
-
-    seen->last = now;
-    if (!seen->began) {
-        seen->began = now;
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, feed->s,
-                     "camera %u of %s comes %" APR_TIME_T_FMT " ms late: on to the newest picture",
-                     cam, topic->name, apr_time_as_msec(lag));
-    }
-    else if (!seen->told && now - seen->began > LAG_WORTH) {
-        seen->told = 1;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, feed->s,
-                     KC_ID(2013) "pictures have been coming late from Kafka for %" APR_TIME_T_FMT
-                                 " s (camera %u of %s: %" APR_TIME_T_FMT " ms): this machine or "
-                                 "its link to Kafka is too slow for what is watched; late ones "
-                                 "are passed over",
-                     apr_time_sec(now - seen->began), cam, topic->name, apr_time_as_msec(lag));
-    }
-}
-
-static void show_lag(kc_feed_t *feed, apr_time_t now)
-{
-    lag_t *seen = &feed->lag;
-    apr_interval_time_t largest;
-
-    if (now - seen->turned >= LAG_SHOWN || now < seen->turned) {
-        seen->turned = now;
-        seen->largest[1] = seen->largest[0];
-        seen->largest[0] = 0;
-    }
-    largest = seen->largest[0] > seen->largest[1] ? seen->largest[0] : seen->largest[1];
-    kc_counters_show_largest(KC_COUNTER_LAG, &seen->shown_ms,
-                             (apr_uint64_t)apr_time_as_msec(largest));
-    if (seen->began && now - seen->last > LAG_IS_OVER) {
-        ap_log_error(APLOG_MARK, seen->told ? APLOG_NOTICE : APLOG_INFO, 0, feed->s,
-                     "pictures come in time again; %" APR_UINT64_T_FMT " were passed over",
-                     seen->passed_over);
-        seen->began = 0;
-        seen->told = 0;
-        seen->passed_over = 0;
-    }
-}
 
 /* The record's time stamp, 0: it has none that makes sense. */
 static apr_time_t stamp_of(const kc_kafka_event_t *event)
@@ -325,8 +341,7 @@ static void land(topic_t *topic, const kc_kafka_event_t *event, apr_time_t now)
 
     partition->late = 0;
     if (passed_over > 0) {
-        kc_counters_add(KC_COUNTER_FRAMES_LATE, passed_over);
-        topic->feed->lag.passed_over += (apr_uint64_t)passed_over;
+        kc_lag_passed_over(&topic->feed->lag, passed_over);
     }
     else if (stamp_of(event)) {
         kc_verdict_accept(&partition->delay, stamp_of(event), now);
@@ -346,13 +361,11 @@ static int comes_late(topic_t *topic, const kc_kafka_event_t *event, apr_time_t 
         }
         return 0;
     }
-    if (lag > topic->feed->lag.largest[0]) {
-        topic->feed->lag.largest[0] = lag;
-    }
+    kc_lag_see(&topic->feed->lag, lag);
     if (!partition->late && lag > LAG_MAX) {
         partition->late = 1;
         partition->late_at = event->offset;
-        note_late(topic, event->partition, lag, now);
+        kc_lag_leave(&topic->feed->lag, topic->feed->s, topic->name, event->partition, lag, now);
         kc_feed_judge(topic->feed, topic->kind, event->partition, KC_VERDICT_LAGGING);
     }
     return partition->late;
@@ -383,15 +396,59 @@ static void note_epoch(topic_t *topic, const kc_frame_t *frame, kc_roster_verdic
     }
 }
 
+/* Show it, if it is not a replaced producer's. Takes over the caller's reference. */
+static void show(topic_t *topic, kc_frame_t *frame, apr_time_t steady)
+{
+    partition_t *partition = &topic->partitions[frame->cam];
+    apr_time_t news =
+        partition->old && frame->captured < frame->arrived ? frame->captured : frame->arrived;
+    kc_roster_verdict_t verdict;
+
+    kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
+    verdict = kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old,
+                                steady);
+    note_epoch(topic, frame, verdict);
+    if (verdict >= KC_ROSTER_OUTDATED) {
+        kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
+        count(topic, frame->cam, frame->offset, KC_COUNTERS_OUTDATED, frame->size, 0);
+        kc_frame_unref(frame);
+        return;
+    }
+    count(topic, frame->cam, frame->offset, KC_COUNTERS_PICTURE, frame->size, news);
+    partition->old = 0;
+    kc_hub_publish(topic->hub, frame);
+}
+
+/* One of the records before the end that had no picture in it. */
+static void look_at(partition_t *partition, const kc_kafka_event_t *event)
+{
+    kc_frame_t *frame;
+
+    partition->met = 1;
+    if (kc_record_wrong(event)) {
+        return; /* from before somebody watched: nobody's trouble */
+    }
+    frame = kc_record_frame(event, apr_time_now());
+    if (partition->found && frame->epoch_ms && frame->epoch_ms < partition->found->epoch_ms) {
+        kc_frame_unref(frame);
+        return;
+    }
+    kc_frame_unref(partition->found);
+    partition->found = frame;
+}
+
 static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
 {
     partition_t *partition = &topic->partitions[event->partition];
     const char *wrong = kc_record_wrong(event);
     kc_moment_t now = kc_moment_now();
-    kc_roster_verdict_t verdict;
-    kc_frame_t *frame;
 
     kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)event->value_size);
+    if (event->offset < partition->behind) {
+        look_at(partition, event);
+        return;
+    }
+    forget_looking_back(partition); /* this one is new */
     if (comes_late(topic, event, now.wall)) {
         return;
     }
@@ -399,21 +456,7 @@ static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
         drop_broken(topic, event, wrong);
         return;
     }
-    frame = kc_record_frame(event, now.wall);
-    kc_counters_add(KC_COUNTER_FRAMES_RECEIVED, 1);
-    verdict = kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old,
-                                now.steady);
-    note_epoch(topic, frame, verdict);
-    if (verdict >= KC_ROSTER_OUTDATED) {
-        kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
-        count(topic, event, KC_COUNTERS_OUTDATED, 0);
-        kc_frame_unref(frame);
-        return;
-    }
-    count(topic, event, KC_COUNTERS_PICTURE,
-          partition->old && frame->captured < frame->arrived ? frame->captured : frame->arrived);
-    partition->old = 0;
-    kc_hub_publish(topic->hub, frame);
+    show(topic, kc_record_frame(event, now.wall), now.steady);
 }
 
 static void take_record(topic_t *topic, const kc_kafka_event_t *event)
@@ -445,18 +488,50 @@ static void take_record(topic_t *topic, const kc_kafka_event_t *event)
     kc_counters_add(KC_COUNTER_STATUS_BROKEN, 1);
 }
 
+/* The end, and no picture since the fetch began: is it to be looked further back? */
+static int is_to_look_back(partition_t *partition, apr_int64_t end)
+{
+    if (!partition->old || partition->found || end <= 0 || partition->step + 1 >= STEPS ||
+        (partition->step > 0 && partition->met)) {
+        return 0;
+    }
+    partition->step++;
+    partition->behind = end;
+    partition->again = 1;
+    return 1;
+}
+
+static void reached_end_of_pictures(topic_t *topic, const kc_kafka_event_t *event)
+{
+    partition_t *partition = &topic->partitions[event->partition];
+    kc_frame_t *found = partition->found;
+
+    if (partition->late && partition->old) {
+        land(topic, event, apr_time_now());
+    }
+    if (is_to_look_back(partition, event->offset)) {
+        apr_atomic_set32(&topic->feed->dirty, 1);
+        return;
+    }
+    partition->found = NULL;
+    forget_looking_back(partition);
+    if (found) {
+        show(topic, found, kc_moment_now().steady);
+    }
+    kc_roster_empty(topic->feed->roster, (kc_layer_t)topic->kind, event->partition);
+    partition->old = 0;
+}
+
 static void reached_end(topic_t *topic, const kc_kafka_event_t *event)
 {
     partition_t *partition = &topic->partitions[event->partition];
 
     apr_atomic_set64(&partition->position, (apr_uint64_t)event->offset);
-    if (partition->late && partition->old) {
-        land(topic, event, apr_time_now());
-    }
     if (topic->kind != KC_FEED_STATES) {
-        kc_roster_empty(topic->feed->roster, (kc_layer_t)topic->kind, event->partition);
+        reached_end_of_pictures(topic, event);
+        return;
     }
-    else if (partition->old) {
+    if (partition->old) {
         apr_atomic_inc32(&topic->at_end);
         topic->feed->progress(topic->feed->progress_baton);
     }
@@ -537,8 +612,28 @@ static int tick(kc_feed_t *feed, apr_time_t now)
 
     kc_counters_add(KC_COUNTER_NOTICES, notices);
     apr_pool_clear(feed->scratch);
-    show_lag(feed, now);
+    kc_lag_tick(&feed->lag, feed->s, now);
     return notices == KC_ROSTER_NOTICES;
+}
+
+/* States are waiting to be read, or there may be some. */
+static int is_reading_states(kc_feed_t *feed)
+{
+    return !kc_feed_has_states(feed) && !kc_feed_is_denied(feed, KC_FEED_STATES);
+}
+
+/* States, as many as pictures can wait for, then all pictures there are, or the next one until
+ * then. */
+static void take(kc_feed_t *feed, apr_time_t until)
+{
+    int more = kc_kafka_take_some(feed->states, STATES_AT_ONCE, on_event) == STATES_AT_ONCE;
+    apr_time_t now = apr_time_now();
+    int wait_ms = more || until <= now ? 0 : (int)apr_time_as_msec(until - now) + 1;
+
+    if (wait_ms > STATES_MS && is_reading_states(feed)) {
+        wait_ms = STATES_MS;
+    }
+    kc_kafka_take(feed->queue, wait_ms, on_event);
 }
 
 static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
@@ -550,15 +645,13 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     while (!apr_atomic_read32(&feed->stopping)) {
         now = apr_time_now();
         if (apr_atomic_read32(&feed->dirty)) {
-            tend_partitions(feed, now);
+            tend_partitions(feed, kc_moment_now());
         }
         if (now >= next || next - now > apr_time_from_msec(TICK_MS)) {
-            tend_partitions(feed, now);
+            tend_partitions(feed, kc_moment_now());
             next = now + (tick(feed, now) ? 0 : apr_time_from_msec(TICK_MS));
         }
-        now = apr_time_now();
-        kc_kafka_take(feed->queue, next > now ? (int)apr_time_as_msec(next - now) + 1 : 0,
-                      on_event);
+        take(feed, next);
         kc_kafka_poll(feed->kafka);
     }
     return NULL;
@@ -605,6 +698,7 @@ apr_status_t kc_feed_create(kc_feed_t **result, kc_kafka_t *kafka, const kc_conf
     feed->kafka = kafka;
     feed->roster = roster;
     feed->queue = kc_kafka_queue_open(kafka, pool);
+    feed->states = kc_kafka_queue_open(kafka, pool);
     for (kind = 0; kind < KC_LAYERS; kind++) {
         feed->topics[kind].hub = hubs[kind];
     }
@@ -649,6 +743,7 @@ static void close_topic(topic_t *topic)
         if (topic->partitions[number].fetching) {
             kc_kafka_stop(topic->handle, number);
         }
+        kc_frame_unref(topic->partitions[number].found);
     }
     kc_kafka_topic_close(topic->handle);
 }
@@ -671,6 +766,7 @@ void kc_feed_close(kc_feed_t *feed)
         }
     }
     kc_kafka_queue_close(feed->queue);
+    kc_kafka_queue_close(feed->states);
 }
 
 /* ---- Between the threads ---- */

@@ -394,6 +394,25 @@ void kc_kafka_take(kc_kafka_queue_t *queue, int wait_ms, kc_kafka_handler_fn *ha
     rd_kafka_consume_callback_queue(queue->queue, wait_ms, hand_over, &handler);
 }
 
+int kc_kafka_take_some(kc_kafka_queue_t *queue, int most, kc_kafka_handler_fn *handler)
+{
+    rd_kafka_message_t *messages[64];
+    int room = (int)(sizeof(messages) / sizeof(messages[0]));
+    int i, count, taken = 0;
+
+    do {
+        int wanted = most - taken < room ? most - taken : room;
+
+        count = (int)rd_kafka_consume_batch_queue(queue->queue, 0, messages, (size_t)wanted);
+        for (i = 0; i < count; i++) {
+            hand_over(messages[i], &handler);
+            rd_kafka_message_destroy(messages[i]);
+        }
+        taken += count > 0 ? count : 0;
+    } while (count == room && taken < most);
+    return taken;
+}
+
 void kc_kafka_wake(kc_kafka_queue_t *queue)
 {
     rd_kafka_queue_yield(queue->queue);

@@ -118,6 +118,9 @@ typedef void kc_kafka_handler_fn(const kc_kafka_event_t *event);
  * queue. */
 void kc_kafka_take(kc_kafka_queue_t *queue, int wait_ms, kc_kafka_handler_fn *handler);
 
+/* The same for at most so many, without waiting. Returns how many there were. */
+int kc_kafka_take_some(kc_kafka_queue_t *queue, int most, kc_kafka_handler_fn *handler);
+
 /* End the wait of kc_kafka_take(), or of the next one. Any thread. */
 void kc_kafka_wake(kc_kafka_queue_t *queue);
 

@@ -43,8 +43,8 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other)
     return one->brokers && are_same(one->brokers, other->brokers) &&
            are_same(one->topic, other->topic) && are_same(one->status_topic, other->status_topic) &&
            are_same(one->small_topic, other->small_topic) && one->idle == other->idle &&
-           one->stale_after == other->stale_after && one->max_cameras == other->max_cameras &&
-           have_same_properties(one, other);
+           one->max_idle == other->max_idle && one->stale_after == other->stale_after &&
+           one->max_cameras == other->max_cameras && have_same_properties(one, other);
 }
 
 void kc_source_abandon(kc_source_t *source)

@@ -39,6 +39,7 @@ WRONG = {
     "KafkaCamPath cam": "a path that starts with one slash",
     "KafkaCamIdle -1": "is not a time of 0 to 86400 seconds",
     "KafkaCamIdle 2d": "is not a time",
+    "KafkaCamMaxIdle all": "is not a number from 0 to 100000",
     "KafkaCamStaleAfter 10ms": "is not a time of 1 to 86400 seconds",
     "KafkaCamLeastRate -1": "is not a number from 0 to 1000000000",
     "KafkaCamMaxWallCameras 0": "is not a number from 1 to",
