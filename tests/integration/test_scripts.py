@@ -17,7 +17,7 @@ def run(*words):
 def test_every_package_that_configure_names_is_in_the_list():
     """A message "apt-get install X" of configure, and scripts/packages, agree."""
     listed = run(SCRIPTS / "packages", "list", "build", "build-module", "build-producer",
-                 "unit", "fuzz").stdout
+                 "build-discover", "unit", "fuzz").stdout
     named = set(re.findall(r"\blib[a-z0-9.+-]+-dev\b|\bapache2-dev\b",
                            (stack.SOURCE / "configure.ac").read_text()))
     assert len(named) > 8
