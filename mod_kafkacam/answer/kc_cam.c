@@ -13,6 +13,7 @@
 #include "kc_page.h"
 #include "kc_permission.h"
 #include "kc_query.h"
+#include "kc_replay.h"
 #include "kc_source.h"
 #include "kc_then.h"
 #include "kc_viewer.h"
@@ -121,6 +122,19 @@ static int refuse_fps(request_rec *r)
                              "fps: a rate is a number above 0 and at most 1000, like 5 or 0.2.");
 }
 
+/* Whoever waits for Kafka holds a worker thread, so they are bounded as those above. */
+static int serve_replay(request_rec *r, kc_viewer_spec_t *spec)
+{
+    int rc;
+
+    if (!enter_waiting(r)) {
+        return kc_then_no_answer(r, KC_PAST_BUSY);
+    }
+    rc = kc_replay_prepare(r, spec, KC_LAYER_FULL, kc_permission_past(r, spec->cams[0]));
+    leave_waiting();
+    return rc == OK ? kc_viewer_serve(r, spec) : OK;
+}
+
 static int serve_stream(request_rec *r, const target_t *target, kc_viewer_form_t form)
 {
     kc_viewer_spec_t spec = { 0 };
@@ -136,7 +150,7 @@ static int serve_stream(request_rec *r, const target_t *target, kc_viewer_form_t
     spec.cams = &target->cam;
     spec.cam_count = 1;
     spec.may_see = kc_permission_may_see;
-    return kc_viewer_serve(r, &spec);
+    return kc_replay_is_wanted(r) ? serve_replay(r, &spec) : kc_viewer_serve(r, &spec);
 }
 
 static int no_picture(request_rec *r)
@@ -206,13 +220,6 @@ static int serve_page(request_rec *r, const target_t *target)
 
 /* ---- The past ---- */
 
-static int looks_back(request_rec *r)
-{
-    apr_time_t ignored;
-
-    return kc_query_time(r->args, "at", apr_time_now(), &ignored, NULL) != 0;
-}
-
 /* "/o/1234.jpg" to the size of "1234", -1: it is not like this. */
 static apr_ssize_t record_size(const char *what)
 {
@@ -225,7 +232,6 @@ static apr_ssize_t record_size(const char *what)
     return strcmp(what + 3 + size, ".jpg") ? -1 : (apr_ssize_t)size;
 }
 
-/* Whoever waits for Kafka holds a worker thread, so they are bounded as well. */
 static int serve_past(request_rec *r, const target_t *target, const char *what)
 {
     kc_state_t state;
@@ -278,7 +284,7 @@ static int answer(request_rec *r, const target_t *target, const char *what)
         return HTTP_FORBIDDEN;
     }
     if (record_size(what) >= 0 ||
-        ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && looks_back(r))) {
+        ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && kc_replay_is_wanted(r))) {
         return serve_past(r, target, what);
     }
     if (!strcmp(what, ".jpg")) {

@@ -9,6 +9,7 @@
 #include "kc_page.h"
 #include "kc_permission.h"
 #include "kc_query.h"
+#include "kc_replay.h"
 #include "kc_selection.h"
 #include "kc_source.h"
 #include "kc_viewer.h"
@@ -27,14 +28,29 @@ typedef struct {
     apr_uint32_t *cams; /* those of the selection that exist and may be seen */
     apr_size_t count;
     apr_size_t known; /* how many exist at all */
+    apr_interval_time_t back; /* how far back one may look, at all of cams */
 } wall_t;
 
 static int may_see(void *baton, apr_uint32_t cam)
 {
-    return kc_permission_may_see(baton, cam);
+    const wall_t *wall = baton;
+
+    return kc_permission_may_see(wall->r, cam);
 }
 
-static void choose(wall_t *wall)
+/* The same for the past: the shortest of what is allowed counts for all. */
+static int may_look_back(void *baton, apr_uint32_t cam)
+{
+    wall_t *wall = baton;
+    apr_interval_time_t back = kc_permission_past(wall->r, cam);
+
+    if (back > 0 && back < wall->back) {
+        wall->back = back;
+    }
+    return back > 0;
+}
+
+static void choose_those(wall_t *wall, kc_selection_ask_fn *ask)
 {
     apr_pool_t *pool = wall->r->pool;
     apr_array_header_t *known;
@@ -45,7 +61,12 @@ static void choose(wall_t *wall)
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
     wall->count =
         kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts, wall->known,
-                            may_see, wall->r, apr_pcalloc(pool, wall->known + 1), wall->cams);
+                            ask, wall, apr_pcalloc(pool, wall->known + 1), wall->cams);
+}
+
+static void choose(wall_t *wall)
+{
+    choose_those(wall, may_see);
 }
 
 /* Why there is nothing to show, in a word that the page has a sentence for. */
@@ -167,19 +188,22 @@ static int send_stream(wall_t *wall)
     request_rec *r = wall->r;
     kc_source_t *source = wall->config->source;
     kc_viewer_spec_t spec = { 0 };
+    int small;
 
     if (kc_query_fps(r->args, &spec.interval)) {
         return kc_page_send_text(r, HTTP_BAD_REQUEST,
                                  "fps is pictures per second, above 0 and at most 1000.");
     }
-    choose(wall);
+    wall->back = kc_config_past(r->per_dir_config);
+    choose_those(wall, kc_replay_is_wanted(r) ? may_look_back : may_see);
     if (wall->count == 0) {
         return refuse_stream(wall);
     }
     if (kc_query_is(r->args, "small", "1")) {
         spec.hub = kc_source_hub(source, KC_LAYER_SMALL);
     }
-    if (!spec.hub) {
+    small = spec.hub != NULL;
+    if (!small) {
         spec.hub = kc_source_hub(source, KC_LAYER_FULL);
     }
     spec.form = KC_VIEWER_WALL;
@@ -190,6 +214,10 @@ static int send_stream(wall_t *wall)
     /* The page compares it with its own clock, to say how old a picture is. */
     apr_table_setn(r->headers_out, "X-Server-Time",
                    apr_psprintf(r->pool, "%" APR_TIME_T_FMT, apr_time_now()));
+    if (kc_replay_is_wanted(r) &&
+        kc_replay_prepare(r, &spec, small ? KC_LAYER_SMALL : KC_LAYER_FULL, wall->back) != OK) {
+        return OK;
+    }
     return kc_viewer_serve(r, &spec);
 }
 

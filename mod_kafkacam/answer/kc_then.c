@@ -40,13 +40,10 @@ const char *kc_then_etag(request_rec *r, const kc_frame_t *frame)
                         frame->captured);
 }
 
-int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam)
+int kc_then_allow(kc_then_t *then, request_rec *r, apr_interval_time_t back)
 {
-    apr_interval_time_t back = kc_permission_past(r, cam);
-
     then->r = r;
     then->past = kc_config_get(r->server)->past;
-    then->cam = cam;
     then->now = apr_time_now();
     if (back <= 0 || !then->past) {
         kc_page_send_text(r, HTTP_FORBIDDEN,
@@ -54,7 +51,16 @@ int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam)
         return DONE;
     }
     then->earliest = back == KC_CONFIG_PAST_ALL ? APR_INT64_MIN : then->now - back;
+    return OK;
+}
+
+int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam)
+{
+    then->cam = cam;
     then->layer = KC_LAYER_FULL;
+    if (kc_then_allow(then, r, kc_permission_past(r, cam)) != OK) {
+        return DONE;
+    }
     if (kc_query_is(r->args, "small", "1") && kc_past_news(then->past, KC_LAYER_SMALL)) {
         then->layer = KC_LAYER_SMALL;
     }

@@ -21,6 +21,9 @@ typedef struct {
  * or is not allowed to this client at all. */
 int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam);
 
+/* The same where it is known how far back this client may look, for several cameras at once. */
+int kc_then_allow(kc_then_t *then, request_rec *r, apr_interval_time_t back);
+
 /* The time of name=TIME; none if it is not there. OK, or DONE with the answer to a wrong one
  * sent. */
 int kc_then_time(const kc_then_t *then, const char *name, apr_time_t none, apr_time_t *time,

@@ -31,6 +31,9 @@
 #define RETRY_AFTER apr_time_from_msec(500)
 #define LOOK_AGAIN  apr_time_from_msec(50)
 
+/* A partition does not grow by much in this time. */
+#define END_HOLDS apr_time_from_sec(2)
+
 /* What was read is read anew after this: Kafka may have let go of it, or the topic is another. */
 #define KEEP apr_time_from_sec(60)
 
@@ -77,6 +80,12 @@ typedef struct reader_t {
     int active;
 } reader_t;
 
+typedef struct {
+    apr_int64_t oldest;
+    apr_int64_t end;  /* there were records before it, and none behind it */
+    apr_time_t heard; /* of end */
+} ends_t;
+
 struct kc_past_t {
     server_rec *s; /* these do not change after the start */
     const kc_config_t *config;
@@ -91,7 +100,7 @@ struct kc_past_t {
     kc_blocks_t *blocks;
     APR_RING_HEAD(wanted_t, kc_block_t) wanted; /* by rank, those of a rank as they came */
     unsigned waiting;                           /* of them */
-    apr_int64_t *oldest[KC_LAYERS];             /* of each camera, as last heard */
+    ends_t *known[KC_LAYERS];                   /* of each camera, as last heard */
     apr_time_t told_denied;
 };
 
@@ -217,7 +226,7 @@ static kc_past_answer_t find(kc_past_t *past, kc_past_asker_t *asker, int layer,
     int passed;
 
     for (passed = 0; passed < EMPTY_MAX; passed++) {
-        if (offset < 0 || (step < 0 && offset < past->oldest[layer][cam])) {
+        if (offset < 0 || (step < 0 && offset < past->known[layer][cam].oldest)) {
             return KC_PAST_END;
         }
         block = kc_blocks_find(past->blocks, layer, cam, offset);
@@ -255,16 +264,31 @@ kc_past_answer_t kc_past_find(kc_past_t *past, kc_past_asker_t *asker, kc_layer_
     return answer;
 }
 
+static void note_end(kc_past_t *past, int layer, apr_uint32_t cam, apr_int64_t end)
+{
+    past->known[layer][cam].end = end;
+    past->known[layer][cam].heard = apr_time_now();
+}
+
+/* What lies behind the end is asked for when it may be there. */
+static int is_behind_end(kc_past_t *past, int layer, apr_uint32_t cam, apr_int64_t offset)
+{
+    const ends_t *known = &past->known[layer][cam];
+    apr_time_t now = apr_time_now();
+
+    return offset > known->end && now - known->heard < END_HOLDS && now >= known->heard;
+}
+
 void kc_past_read_ahead(kc_past_t *past, kc_past_asker_t *asker, kc_layer_t layer, apr_uint32_t cam,
                         apr_int64_t offset)
 {
     kc_frame_t *ignored = NULL;
 
-    if (offset >= 0) {
-        apr_thread_mutex_lock(past->lock);
+    apr_thread_mutex_lock(past->lock);
+    if (offset >= 0 && !is_behind_end(past, layer, cam, offset)) {
         find(past, asker, layer, cam, offset, 1, &ignored);
-        apr_thread_mutex_unlock(past->lock);
     }
+    apr_thread_mutex_unlock(past->lock);
 }
 
 kc_past_answer_t kc_past_await(kc_past_t *past, kc_past_asker_t *asker, kc_layer_t layer,
@@ -498,11 +522,32 @@ static void take_end(kc_past_t *past, read_t *one, apr_int64_t end)
     if (end > one->position) {
         pass_over(past, one, end); /* transactions' markers, what was compacted */
     }
+    note_end(past, one->topic->layer, one->cam, one->position);
     block = kc_blocks_find(past->blocks, one->topic->layer, one->cam, one->position);
     if (block && !kc_block_is_settled(block)) {
         block->at_end = apr_time_now();
         block->read = block->read ? block->read : block->at_end;
     }
+    apr_thread_mutex_unlock(past->lock);
+    one->over = 1;
+}
+
+/* The read began behind the partition's end: a viewer was ahead of itself, or the topic is
+ * shorter. */
+static void note_behind_end(kc_past_t *past, read_t *one)
+{
+    apr_time_t now = apr_time_now();
+    apr_int64_t at;
+
+    apr_thread_mutex_lock(past->lock);
+    for (at = one->from; at < one->until; at += KC_BLOCK_RECORDS) {
+        kc_block_t *block = kc_blocks_find(past->blocks, one->topic->layer, one->cam, at);
+
+        if (block && !kc_block_is_settled(block)) {
+            block->at_end = now;
+        }
+    }
+    past->known[one->topic->layer][one->cam].heard = now;
     apr_thread_mutex_unlock(past->lock);
     one->over = 1;
 }
@@ -557,8 +602,7 @@ static void on_event(const kc_kafka_event_t *event)
         take_end(topic->reader->past, one, event->offset);
     }
     else if (event->offset < one->position) {
-        one->over = 1; /* the position lies behind the end, and Kafka began anew: a shorter topic */
-        one->error = NOT_ANSWERED;
+        note_behind_end(topic->reader->past, one); /* and Kafka began with the first one */
     }
     else if (is_spill(one, event->offset)) {
         one->over = 1;
@@ -676,15 +720,32 @@ static kc_kafka_offset_t *ask_all(kc_past_t *past, kc_layer_t layer,
     return offsets;
 }
 
+/* The partition has grown past where its end was seen. */
+static void forget_end(kc_past_t *past, kc_layer_t layer, apr_uint32_t cam, apr_int64_t end)
+{
+    apr_int64_t seen[] = { past->known[layer][cam].end, end - 1 };
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        kc_block_t *block = seen[i] < 0 ? NULL : kc_blocks_find(past->blocks, layer, cam, seen[i]);
+
+        if (block && block->end < end) {
+            block->at_end = 0;
+        }
+    }
+}
+
 /* A partition that ends before what we have of it is another one of the same name. */
 static void note_extent(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent)
 {
     apr_thread_mutex_lock(past->lock);
-    if (extent->oldest < past->oldest[layer][extent->cam] ||
+    if (extent->oldest < past->known[layer][extent->cam].oldest ||
         kc_blocks_find(past->blocks, layer, extent->cam, extent->end + KC_BLOCK_RECORDS)) {
         kc_blocks_forget(past->blocks, layer, extent->cam);
     }
-    past->oldest[layer][extent->cam] = extent->oldest;
+    past->known[layer][extent->cam].oldest = extent->oldest;
+    forget_end(past, layer, extent->cam, extent->end);
+    note_end(past, layer, extent->cam, extent->end);
     apr_thread_mutex_unlock(past->lock);
 }
 
@@ -999,7 +1060,7 @@ static apr_status_t set_up(kc_past_t *past, apr_pool_t *pool)
         return rv;
     }
     for (i = 0; i < KC_LAYERS && rv == APR_SUCCESS; i++) {
-        past->oldest[i] = apr_pcalloc(pool, cams * sizeof(*past->oldest[i]));
+        past->known[i] = apr_pcalloc(pool, cams * sizeof(*past->known[i]));
         if (past->names[i]) {
             rv = kc_hub_create(&past->news[i], cams, pool);
         }

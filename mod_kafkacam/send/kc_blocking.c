@@ -19,6 +19,7 @@
 /* Where the hub's thread and the worker meet. */
 typedef struct {
     kc_doorbell_t bell;
+    kc_hub_t *hub;
     kc_hub_watch_t *watches; /* one for each seat */
     apr_size_t watching;     /* of them, those entered */
 } meeting_t;
@@ -36,14 +37,17 @@ static apr_status_t meet(meeting_t *meeting, const kc_viewer_t *viewer)
     apr_pool_t *pool = viewer->r->pool;
     apr_status_t rv = APR_SUCCESS;
 
-    kc_doorbell_init(&meeting->bell);
-    meeting->watches = apr_pcalloc(pool, seats * sizeof(*meeting->watches));
+    if (!meeting->watches) {
+        kc_doorbell_init(&meeting->bell);
+        meeting->watches = apr_pcalloc(pool, seats * sizeof(*meeting->watches));
+    }
+    meeting->hub = viewer->hub;
     while (rv == APR_SUCCESS && meeting->watching < seats) {
         kc_hub_watch_t *watch = &meeting->watches[meeting->watching];
 
         watch->notify = tell;
         watch->baton = meeting;
-        rv = kc_hub_watch(viewer->hub, kc_choice_cam(viewer->choice, meeting->watching), watch);
+        rv = kc_hub_watch(meeting->hub, kc_choice_cam(viewer->choice, meeting->watching), watch);
         meeting->watching += rv == APR_SUCCESS;
     }
     return rv;
@@ -53,7 +57,7 @@ static void part_company(meeting_t *meeting, const kc_viewer_t *viewer)
 {
     while (meeting->watching > 0) {
         meeting->watching--;
-        kc_hub_unwatch(viewer->hub, kc_choice_cam(viewer->choice, meeting->watching),
+        kc_hub_unwatch(meeting->hub, kc_choice_cam(viewer->choice, meeting->watching),
                        &meeting->watches[meeting->watching]);
     }
 }
@@ -136,6 +140,33 @@ static int child_is_stopping(void)
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
 }
 
+/* From news of the past to those of live pictures. */
+static apr_status_t change_company(meeting_t *meeting, kc_viewer_t *viewer)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (meeting->hub != viewer->hub) {
+        part_company(meeting, viewer);
+        rv = meet(meeting, viewer);
+        hear(viewer);
+    }
+    return rv;
+}
+
+/* The next part, or a while without one. 0: that was all. */
+static int send_next(kc_viewer_t *viewer, meeting_t *meeting, apr_bucket_brigade *brigade,
+                     apr_time_t now)
+{
+    if (kc_viewer_next(viewer, now)) {
+        return send_part(viewer, brigade) == APR_SUCCESS;
+    }
+    if (kc_viewer_is_over(viewer)) {
+        return 0;
+    }
+    wait_for_news(meeting, viewer, now);
+    return !client_is_gone(viewer->r);
+}
+
 static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
 {
     apr_bucket_brigade *brigade =
@@ -149,16 +180,9 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
         if (kc_doorbell_wait(&meeting->bell, 0)) {
             hear(viewer);
         }
-        if (kc_viewer_next(viewer, now)) {
-            if (send_part(viewer, brigade) != APR_SUCCESS) {
-                return;
-            }
-        }
-        else {
-            wait_for_news(meeting, viewer, now);
-            if (client_is_gone(viewer->r)) {
-                return;
-            }
+        if (change_company(meeting, viewer) != APR_SUCCESS ||
+            !send_next(viewer, meeting, brigade, now)) {
+            return;
         }
         now = kc_timers_now();
     }

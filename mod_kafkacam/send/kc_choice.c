@@ -9,6 +9,8 @@ typedef struct {
     apr_uint32_t cam;
     unsigned char news; /* NEWS_ bits: what may be new since we looked */
     unsigned char dropped;
+    unsigned char held;
+    apr_int64_t from; /* no picture before this offset; 0 once there was one */
     apr_uint64_t state; /* numbers of the last frames taken, 0: none */
     apr_uint64_t picture;
     apr_uint64_t nth; /* of the last picture, to count what was skipped */
@@ -71,7 +73,7 @@ void kc_choice_pass(kc_choice_t *choice)
 void kc_choice_tell(kc_choice_t *choice, apr_size_t seat)
 {
     kc_thread_own(&choice->thread);
-    if (!choice->seats[seat].dropped) {
+    if (!choice->seats[seat].dropped && !choice->seats[seat].held) {
         set_news(choice, &choice->seats[seat],
                  choice->wall ? NEWS_STATE | NEWS_PICTURE : NEWS_PICTURE);
     }
@@ -87,6 +89,21 @@ void kc_choice_drop(kc_choice_t *choice, apr_size_t seat)
 int kc_choice_dropped(const kc_choice_t *choice, apr_size_t seat)
 {
     return choice->seats[seat].dropped;
+}
+
+void kc_choice_hold(kc_choice_t *choice, apr_size_t seat)
+{
+    choice->seats[seat].held = 1;
+    set_news(choice, &choice->seats[seat], 0);
+}
+
+void kc_choice_release(kc_choice_t *choice, apr_size_t seat, apr_int64_t offset,
+                       apr_uint64_t number)
+{
+    choice->seats[seat].held = 0;
+    choice->seats[seat].from = offset;
+    choice->seats[seat].picture = number;
+    kc_choice_tell(choice, seat);
 }
 
 static kc_frame_t *next_state(kc_choice_t *choice)
@@ -130,10 +147,20 @@ static void count_picture(kc_choice_t *choice, seat_t *seat, const kc_frame_t *f
     }
 }
 
-static kc_frame_t *newest(kc_choice_t *choice, const seat_t *seat)
+static kc_frame_t *newest(kc_choice_t *choice, seat_t *seat)
 {
-    return choice->wall ? kc_hub_newest(choice->hub, seat->cam, KC_FRAME_PICTURE, seat->picture)
-                        : kc_hub_shown(choice->hub, seat->cam, seat->picture);
+    kc_frame_t *frame =
+        choice->wall ? kc_hub_newest(choice->hub, seat->cam, KC_FRAME_PICTURE, seat->picture)
+                     : kc_hub_shown(choice->hub, seat->cam, seat->picture);
+
+    if (frame && frame->kind == KC_FRAME_PICTURE) {
+        if (frame->offset >= 0 && frame->offset < seat->from) {
+            kc_frame_unref(frame); /* it was seen before the seat was released */
+            return NULL;
+        }
+        seat->from = 0;
+    }
+    return frame;
 }
 
 static kc_frame_t *next_picture(kc_choice_t *choice, apr_time_t now)

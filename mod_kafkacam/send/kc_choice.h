@@ -32,6 +32,12 @@ void kc_choice_tell(kc_choice_t *choice, apr_size_t seat);
 void kc_choice_drop(kc_choice_t *choice, apr_size_t seat);
 int kc_choice_dropped(const kc_choice_t *choice, apr_size_t seat);
 
+/* No frame of that seat until it is released; then no picture that stands before offset in its
+ * partition, nor the one of that number (0: none) or before it. */
+void kc_choice_hold(kc_choice_t *choice, apr_size_t seat);
+void kc_choice_release(kc_choice_t *choice, apr_size_t seat, apr_int64_t offset,
+                       apr_uint64_t number);
+
 /* The frame to send now, or NULL. You own one reference. */
 kc_frame_t *kc_choice_next(kc_choice_t *choice, apr_time_t now);
 

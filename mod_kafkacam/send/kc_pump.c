@@ -54,7 +54,7 @@ struct stream_t {
     kc_line_t line;
     kc_timer_t timer;
     kc_seat_t *seats;
-    int watching; /* the seats are taken */
+    kc_hub_t *hub; /* the seats are taken there; NULL: they are not */
     int blocked;  /* the line is full: wait till it is writable */
     enum { OPEN, AGAIN, AWAY, ENDING } state;
     apr_time_t ask; /* when to ask again whether it may see, 0: never, or it is in the queue */
@@ -131,24 +131,47 @@ static void enter_channels(stream_t *stream)
     kc_viewer_t *viewer = stream->viewer;
     apr_size_t count = kc_choice_count(viewer->choice), i;
 
-    stream->seats = apr_pcalloc(viewer->r->connection->pool, count * sizeof(*stream->seats));
+    if (!stream->seats) {
+        stream->seats = apr_pcalloc(viewer->r->connection->pool, count * sizeof(*stream->seats));
+    }
+    stream->hub = viewer->hub;
     for (i = 0; i < count; i++) {
         stream->seats[i].owner = stream;
         stream->seats[i].place = i;
-        kc_channels_enter(stream->pump->channels, &stream->seats[i], viewer->hub,
+        kc_channels_enter(stream->pump->channels, &stream->seats[i], stream->hub,
                           kc_choice_cam(viewer->choice, i));
     }
-    stream->watching = 1;
 }
 
 static void leave_channels(stream_t *stream)
 {
     apr_size_t i;
 
-    for (i = 0; stream->watching && i < kc_choice_count(stream->viewer->choice); i++) {
+    for (i = 0; stream->hub && i < kc_choice_count(stream->viewer->choice); i++) {
         kc_channels_leave(&stream->seats[i]);
     }
-    stream->watching = 0;
+    stream->hub = NULL;
+}
+
+/* All its cameras may have news: they passed it by. */
+static void tell_all(const stream_t *stream)
+{
+    kc_choice_t *choice = stream->viewer->choice;
+    apr_size_t i;
+
+    for (i = 0; i < kc_choice_count(choice); i++) {
+        kc_choice_tell(choice, i);
+    }
+}
+
+/* From news of the past to those of live pictures. Not while news are delivered. */
+static void change_channels(stream_t *stream)
+{
+    if (stream->hub != stream->viewer->hub) {
+        leave_channels(stream);
+        enter_channels(stream);
+        tell_all(stream);
+    }
 }
 
 static void move_to(struct streams_t *ring, stream_t *stream, int state)
@@ -271,7 +294,12 @@ static void serve(stream_t *stream)
         end_stream(stream, 1);
         return;
     }
-    if (!stream->blocked && viewer->r->bytes_sent - before >= TURN_MAX) {
+    if (!stream->blocked && kc_viewer_is_over(viewer)) {
+        end_stream(stream, 0);
+        return;
+    }
+    if (!stream->blocked && (viewer->r->bytes_sent - before >= TURN_MAX ||
+                             stream->hub != viewer->hub)) {
         move_to(&stream->pump->again, stream, AGAIN);
     }
     set_timer(stream, end);
@@ -312,7 +340,6 @@ static void come_back(void *baton, kc_viewer_t *viewer, int may)
 static void on_return(stream_t *stream)
 {
     kc_viewer_t *viewer = stream->viewer;
-    apr_size_t i;
 
     move_to(&stream->pump->open, stream, OPEN);
     ask_next(stream->pump);
@@ -321,9 +348,7 @@ static void on_return(stream_t *stream)
         end_stream(stream, stream->gone);
         return;
     }
-    for (i = 0; i < kc_choice_count(viewer->choice); i++) {
-        kc_choice_tell(viewer->choice, i);
-    }
+    tell_all(stream);
     serve(stream);
 }
 
@@ -538,6 +563,7 @@ static void on_again(pump_t *pump)
     do {
         stream = APR_RING_FIRST(&pump->again);
         move_to(&pump->open, stream, OPEN);
+        change_channels(stream);
         serve(stream);
     } while (stream != last);
 }

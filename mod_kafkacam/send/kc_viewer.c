@@ -56,6 +56,9 @@ static apr_status_t end_viewer(void *data)
     kc_viewer_t *viewer = data;
 
     kc_mjpeg_end(&viewer->part);
+    if (viewer->playback) {
+        kc_playback_close(viewer->playback);
+    }
     kc_counters_add(KC_COUNTER_VIEWERS, -1);
     return APR_SUCCESS;
 }
@@ -68,11 +71,16 @@ static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
     viewer->r = r;
     viewer->config = kc_config_get(r->server);
     viewer->form = spec->form;
-    viewer->hub = spec->hub;
+    viewer->hub = spec->past ? spec->news : spec->hub;
+    viewer->live = spec->hub;
     viewer->may_see = spec->may_see;
     viewer->choice =
         kc_choice_create(spec->hub, spec->cams, spec->cam_count, spec->form == KC_VIEWER_WALL,
                          spec->interval, r->connection->pool);
+    if (spec->past) {
+        viewer->playback = kc_playback_create(spec->past, viewer->choice, spec->offsets,
+                                              r->connection->pool);
+    }
     viewer->moved = viewer->said = viewer->checked = kc_timers_now();
     if (spec->form == KC_VIEWER_MJPEG) {
         kc_mjpeg_open_plain(&viewer->part);
@@ -203,7 +211,9 @@ static int next_heartbeat(kc_viewer_t *viewer)
         kc_mjpeg_heartbeat(&viewer->part);
         return 1;
     }
-    frame = kc_choice_again(viewer->choice);
+    frame = viewer->playback && !kc_playback_is_live(viewer->playback)
+                ? kc_playback_again(viewer->playback)
+                : kc_choice_again(viewer->choice);
     if (frame) {
         begin_part(viewer, frame);
     }
@@ -222,9 +232,29 @@ static void set_deadline(kc_viewer_t *viewer)
     }
 }
 
+/* Of the past, and when that has reached now, live ones. */
+static kc_frame_t *next_frame(kc_viewer_t *viewer, apr_time_t now)
+{
+    kc_frame_t *frame = NULL;
+
+    if (viewer->playback) {
+        frame = kc_playback_next(viewer->playback, now, apr_time_now());
+        if (kc_playback_is_live(viewer->playback)) {
+            viewer->hub = viewer->live;
+        }
+    }
+    return frame ? frame : kc_choice_next(viewer->choice, now);
+}
+
+int kc_viewer_is_over(const kc_viewer_t *viewer)
+{
+    return viewer->playback && kc_mjpeg_left(&viewer->part) == 0 &&
+           kc_playback_is_over(viewer->playback);
+}
+
 int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
 {
-    kc_frame_t *frame = kc_choice_next(viewer->choice, now);
+    kc_frame_t *frame = next_frame(viewer, now);
 
     if (frame) {
         begin_part(viewer, frame);
@@ -246,13 +276,21 @@ int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now)
 apr_time_t kc_viewer_due(const kc_viewer_t *viewer)
 {
     apr_time_t due = kc_choice_due(viewer->choice);
+    apr_time_t past = viewer->playback ? kc_playback_due(viewer->playback) : 0;
 
+    due = past && (!due || past < due) ? past : due;
     return due && due < heartbeat_due(viewer) ? due : heartbeat_due(viewer);
+}
+
+static apr_uint64_t skipped_so_far(const kc_viewer_t *viewer)
+{
+    return kc_choice_skipped(viewer->choice) +
+           (viewer->playback ? kc_playback_skipped(viewer->playback) : 0);
 }
 
 static void count_part(kc_viewer_t *viewer)
 {
-    apr_uint64_t skipped = kc_choice_skipped(viewer->choice);
+    apr_uint64_t skipped = skipped_so_far(viewer);
 
     if (viewer->part.frame && viewer->part.frame->kind != KC_FRAME_STATE) {
         viewer->frames++;
@@ -330,7 +368,7 @@ static int note_for_log(request_rec *r)
                    apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, viewer->frames));
     apr_table_setn(
         last->notes, "kafkacam-skipped",
-        apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, kc_choice_skipped(viewer->choice)));
+        apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, skipped_so_far(viewer)));
     if (viewer->form != KC_VIEWER_WALL) {
         apr_table_setn(last->notes, "kafkacam-camera",
                        apr_psprintf(last->pool, "%u", kc_choice_cam(viewer->choice, 0)));

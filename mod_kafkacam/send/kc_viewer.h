@@ -12,6 +12,7 @@
 #include "kc_hub.h"
 #include "kc_mjpeg.h"
 #include "kc_choice.h"
+#include "kc_playback.h"
 
 typedef enum {
     KC_VIEWER_MJPEG,      /* multipart/x-mixed-replace with constant part headers: one camera */
@@ -25,6 +26,12 @@ typedef struct {
     const apr_uint32_t *cams;     /* copied; the order is the order of the first pictures */
     apr_size_t cam_count;         /* 1 for the MJPEG forms */
     apr_interval_time_t interval; /* at least this long between two pictures of a camera, 0: all */
+
+    /* Pictures of the past first: news tells when some were read (kc_past_news), offsets is
+     * where each camera begins (kc_playback_create). NULL: live ones alone. Copied. */
+    const kc_playback_spec_t *past;
+    kc_hub_t *news;
+    const apr_int64_t *offsets;
 
     /* Asked for each camera every KafkaCamRecheck, with the viewer's own request, in the worker's
      * thread or the asker's: may this client still see it? NULL: no need to ask. Where it says 0, a
@@ -43,8 +50,10 @@ typedef struct {
     request_rec *r;
     const kc_config_t *config;
     kc_viewer_form_t form;
-    kc_hub_t *hub;
+    kc_hub_t *hub; /* whose news it wants; changes when the past has reached now */
+    kc_hub_t *live;
     kc_choice_t *choice;
+    kc_playback_t *playback; /* NULL: live pictures alone */
     int (*may_see)(request_rec *r, apr_uint32_t cam);
     void *sender;         /* the sender's own, NULL: none took it yet */
     kc_mjpeg_part_t part; /* on its way; empty between two frames */
@@ -74,6 +83,9 @@ void kc_viewer_prepare_socket(const kc_viewer_t *viewer, apr_socket_t *socket);
 
 /* Make the next part, if there is one to send now: 1 or 0. The last one must be out. */
 int kc_viewer_next(kc_viewer_t *viewer, apr_time_t now);
+
+/* All there is to send was sent. */
+int kc_viewer_is_over(const kc_viewer_t *viewer);
 
 /* When to call kc_viewer_next() again though the hub says nothing, after it returned 0. */
 apr_time_t kc_viewer_due(const kc_viewer_t *viewer);

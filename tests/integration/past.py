@@ -44,3 +44,12 @@ def links(answer):
     """rel: the URL, as the Link header has them."""
     return {one["rel"]: one["url"]
             for one in requests.utils.parse_header_links(answer.headers.get("Link", ""))}
+
+
+def wait_for_wall(httpd, numbers):
+    """Until every child knows these cameras: one asks Kafka for them every few seconds."""
+    def knows():
+        answer = clients.get(httpd, "/cameras.json").json()
+        return {one["camera"] for one in answer["cameras"]} >= set(numbers)
+    for _ in range(8):
+        stack.wait_for(knows, 30, f"not all of {numbers} are known")
