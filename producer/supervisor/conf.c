@@ -297,7 +297,7 @@ static void read_password(struct reading *reading, int line)
     char text[1026], why[1500];
     FILE *file = fopen(reading->password_file, "re");
 
-    if (!file || !fgets(text, sizeof(text), file)) {
+    if (!file || !fgets(text, sizeof(text), file) || strcspn(text, "\r\n") == 0) {
         snprintf(why, sizeof(why), "[database] password_file = %.1000s: %s", reading->password_file,
                  file ? "is empty or cannot be read" : strerror(errno));
         complain(reading, line, why);

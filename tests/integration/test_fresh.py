@@ -70,7 +70,9 @@ def test_settings_of_package_clients_come_along_and_nothing_else(made_up):
 def test_a_signal_ends_all_of_it_and_what_is_left_of_a_kill_goes_next_time(made_up, folder, number):
     ready = subprocess.Popen([FRESH, "sh", "-c", "setsid sleep 1000 & echo ready; wait"], env=made_up,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                             stderr=subprocess.DEVNULL)
+                             stderr=subprocess.DEVNULL,
+                             # Ignored from the start, it could not be caught: so in the background.
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert ready.stdout.readline() == "ready\n"
     children = stack.session_members(os.getsid(ready.pid))
     assert ready.pid in children

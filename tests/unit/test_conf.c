@@ -176,6 +176,9 @@ static void the_password_comes_from_its_file(void **state)
     assert_int_equal(read_conf(text), 0);
     assert_string_equal(conf->database.password, "p@ss = ; #w");
     forget(NULL);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(read_conf(text), -1);
+    assert_non_null(strstr(said, ": is empty"));
     snprintf(text, sizeof(text), "[database]\npassword = x\npassword_file = %s\n", path);
     assert_int_equal(read_conf(text), -1);
     assert_non_null(strstr(said, "p.conf:3: [database] has password as well as password_file"));
