@@ -16,6 +16,7 @@
 #include "kc_replay.h"
 #include "kc_source.h"
 #include "kc_then.h"
+#include "kc_times.h"
 #include "kc_viewer.h"
 #include "kc_wire.h"
 
@@ -248,6 +249,9 @@ static int serve_past(request_rec *r, const target_t *target, const char *what)
     if (record_size(what) >= 0) {
         rc = kc_then_record(&then, what + 3, (apr_size_t)record_size(what));
     }
+    else if (!strcmp(what, "/times.json")) {
+        rc = kc_times_send(&then, state.name);
+    }
     else if (!strcmp(what, ".jpg")) {
         rc = kc_then_picture(&then);
     }
@@ -283,7 +287,7 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     if (*what == '.' && !kc_permission_may_see(r, target->cam)) {
         return HTTP_FORBIDDEN;
     }
-    if (record_size(what) >= 0 ||
+    if (record_size(what) >= 0 || !strcmp(what, "/times.json") ||
         ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && kc_replay_is_wanted(r))) {
         return serve_past(r, target, what);
     }

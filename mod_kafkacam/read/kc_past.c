@@ -886,6 +886,22 @@ apr_int64_t kc_past_after(kc_past_t *past, kc_layer_t layer, const kc_past_exten
     return exact(past, layer, extent, indexed.offset, time, until);
 }
 
+apr_int64_t kc_past_index(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent,
+                          apr_time_t time, apr_time_t until)
+{
+    kc_kafka_offset_t indexed = { .partition = extent->cam, .at = index_time(time - 1000) };
+
+    if (ask_offsets(past, layer, &indexed, 1, until)) {
+        return -1;
+    }
+    if (indexed.offset < 0) {
+        return search(past, layer, extent, time - 1, until);
+    }
+    return indexed.offset < extent->oldest ? extent->oldest
+           : indexed.offset > extent->end  ? extent->end
+                                           : indexed.offset;
+}
+
 static void show(kc_past_t *past, kc_layer_t layer, kc_past_moment_t *moment, apr_int64_t after,
                  apr_time_t until)
 {
