@@ -8,6 +8,7 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include "kc_clip.h"
 #include "kc_config.h"
 #include "kc_doorbell.h"
 #include "kc_page.h"
@@ -242,10 +243,13 @@ static int serve_past(request_rec *r, const target_t *target, const char *what)
     if (kc_then_open(&then, r, target->cam) != OK) {
         return OK;
     }
+    kc_source_state(target->source, target->cam, &state);
+    if (!strcmp(what, ".mkv")) {
+        return kc_clip_send(&then, state.name);
+    }
     if (!enter_waiting(r)) {
         return kc_then_no_answer(r, KC_PAST_BUSY);
     }
-    kc_source_state(target->source, target->cam, &state);
     if (record_size(what) >= 0) {
         rc = kc_then_record(&then, what + 3, (apr_size_t)record_size(what));
     }
@@ -287,7 +291,7 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     if (*what == '.' && !kc_permission_may_see(r, target->cam)) {
         return HTTP_FORBIDDEN;
     }
-    if (record_size(what) >= 0 || !strcmp(what, "/times.json") ||
+    if (record_size(what) >= 0 || !strcmp(what, "/times.json") || !strcmp(what, ".mkv") ||
         ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && kc_replay_is_wanted(r))) {
         return serve_past(r, target, what);
     }

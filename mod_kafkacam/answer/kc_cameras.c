@@ -5,6 +5,7 @@
 #include <http_request.h>
 #include <util_md5.h>
 #include <apr_strings.h>
+#include "kc_clip.h"
 #include "kc_config.h"
 #include "kc_page.h"
 #include "kc_permission.h"
@@ -221,6 +222,28 @@ static int send_stream(wall_t *wall)
     return kc_viewer_serve(r, &spec);
 }
 
+static int send_zip(wall_t *wall)
+{
+    request_rec *r = wall->r;
+    kc_clip_camera_t *cameras;
+    kc_then_t then = { .layer = KC_LAYER_FULL };
+    kc_state_t state;
+    apr_size_t i;
+
+    wall->back = kc_config_past(r->per_dir_config);
+    choose_those(wall, may_look_back);
+    if (kc_then_allow(&then, r, wall->count ? wall->back : 0) != OK) {
+        return OK;
+    }
+    cameras = apr_palloc(r->pool, wall->count * sizeof(*cameras));
+    for (i = 0; i < wall->count; i++) {
+        kc_source_state(wall->config->source, wall->cams[i], &state);
+        cameras[i].cam = wall->cams[i];
+        cameras[i].name = apr_pstrdup(r->pool, state.name);
+    }
+    return kc_clip_send_zip(&then, cameras, wall->count);
+}
+
 /* Takes "/1,3/stream" apart. 0, or -1: there is no such URL. */
 static int parse_tail(wall_t *wall, const char *tail)
 {
@@ -236,6 +259,10 @@ static int parse_tail(wall_t *wall, const char *tail)
     if (!slash && (strcmp(tail, "stream") == 0 || strcmp(tail, "list.json") == 0)) {
         wall->what = tail;
         size = 0;
+    }
+    if (!slash && size > 4 && strcmp(tail + size - 4, ".zip") == 0) {
+        wall->what = "zip";
+        size -= 4;
     }
     wall->chosen = apr_pstrmemdup(wall->r->pool, tail, size);
     return (slash && size == 0) || kc_selection_parse(&wall->selection, tail, size) ? -1 : 0;
@@ -262,6 +289,9 @@ static int serve(wall_t *wall, const char *tail)
     }
     if (strcmp(wall->what, "list.json") == 0) {
         return send_list(wall);
+    }
+    if (strcmp(wall->what, "zip") == 0) {
+        return send_zip(wall);
     }
     if (strcmp(wall->what, "stream") == 0) {
         return send_stream(wall);

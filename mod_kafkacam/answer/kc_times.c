@@ -9,8 +9,8 @@
 
 #define WAIT apr_time_from_sec(10)
 
-/* ?step=SECONDS, and the most steps there are: else the step is made longer. One costs a question to
- * Kafka, about a millisecond. */
+/* ?step=SECONDS, and the most steps there are: else the step is made longer. One costs a
+ * question to Kafka, about a millisecond. */
 #define STEP_DEFAULT 60
 #define STEP_MAX     86400
 #define STEPS_MAX    240
@@ -79,8 +79,8 @@ static void divide(times_t *times, apr_int64_t step_s)
                        : (apr_size_t)((times->newest - times->from) / times->step) + 1;
 }
 
-/* Clocks that jumped may have steps begin before the one before: those count nothing. 0, or -1: Kafka
- * does not answer. */
+/* Clocks that jumped may have steps begin before the one before: those count nothing. 0, or -1:
+ * Kafka does not answer. */
 static int count(times_t *times)
 {
     const kc_then_t *then = times->then;
@@ -120,7 +120,8 @@ static void put_counts(const times_t *times)
     ap_rputs("],", r);
 }
 
-/* Steps without a picture: the last one before and the first one after say how long it really is. */
+/* Steps without a picture: the last one before and the first one after say how long it really
+ * is. */
 static void put_gaps(times_t *times)
 {
     request_rec *r = times->then->r;

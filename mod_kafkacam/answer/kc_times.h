@@ -1,5 +1,5 @@
-/* /cam/N/times.json: what Kafka still holds of a camera: from when to when, how many pictures in each
- * minute, and gaps. Asks Kafka's index and reads a few pictures, not all of them. */
+/* /cam/N/times.json: what Kafka still holds of a camera: from when to when, how many pictures in
+ * each minute, and gaps. Asks Kafka's index and reads a few pictures, not all of them. */
 #ifndef KC_TIMES_H
 #define KC_TIMES_H
 

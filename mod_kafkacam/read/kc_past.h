@@ -93,8 +93,9 @@ void kc_past_look(kc_past_t *past, kc_layer_t layer, apr_time_t time, kc_past_mo
 apr_int64_t kc_past_after(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent,
                           apr_time_t time, apr_time_t until);
 
-/* The same by Kafka's index alone, without looking at pictures: exact to a millisecond of the records'
- * timestamps. Where there is no index it is as kc_past_after(). time is before the newest picture. */
+/* The same by Kafka's index alone, without looking at pictures: exact to a millisecond of the
+ * records' timestamps. Where there is no index it is as kc_past_after(). time is before the
+ * newest picture. */
 apr_int64_t kc_past_index(kc_past_t *past, kc_layer_t layer, const kc_past_extent_t *extent,
                           apr_time_t time, apr_time_t until);
 

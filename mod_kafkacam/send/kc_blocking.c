@@ -201,15 +201,26 @@ static int too_many(const kc_config_t *config)
     return viewers > config->max_blocking_viewers;
 }
 
+int kc_blocking_enter(request_rec *r)
+{
+    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, 1);
+    return too_many(kc_config_get(r->server)) ? kc_viewer_refuse(r, "KafkaCamMaxBlockingViewers")
+                                              : OK;
+}
+
+void kc_blocking_leave(void)
+{
+    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, -1);
+}
+
 int kc_blocking_send(kc_viewer_t *viewer)
 {
     meeting_t meeting = { 0 };
     apr_socket_t *socket;
-    int rc = OK;
+    int rc = kc_blocking_enter(viewer->r);
 
-    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, 1);
-    if (too_many(viewer->config)) {
-        rc = kc_viewer_refuse(viewer->r, "KafkaCamMaxBlockingViewers");
+    if (rc != OK) {
+        /* the refusal */
     }
     else if (meet(&meeting, viewer) != APR_SUCCESS) {
         rc = HTTP_NOT_FOUND;
@@ -223,6 +234,6 @@ int kc_blocking_send(kc_viewer_t *viewer)
         send_all(viewer, &meeting);
     }
     part_company(&meeting, viewer);
-    kc_counters_add(KC_COUNTER_BLOCKING_VIEWERS, -1);
+    kc_blocking_leave();
     return rc;
 }

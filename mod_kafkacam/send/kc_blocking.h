@@ -10,4 +10,9 @@
  * see, or the child is told to stop. A kc_viewer_sender_fn. */
 int kc_blocking_send(kc_viewer_t *viewer);
 
+/* For others who hold a worker thread for long: one more of them. OK, or the refusal to return;
+ * either way kc_blocking_leave() is due. */
+int kc_blocking_enter(request_rec *r);
+void kc_blocking_leave(void);
+
 #endif
