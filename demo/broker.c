@@ -111,6 +111,7 @@ static void usage(FILE *to)
           "  --commands FILE          at SIGHUP do what its lines say, for tests of trouble:\n"
           "                             error TOPIC CODE               0 for none again\n"
           "                             leader TOPIC PARTITION BROKER  -1 for nobody\n"
+          "                             fail API COUNT CODE            the next COUNT requests\n"
           "                             down BROKER, up BROKER\n"
           "                           and print \"done COUNT\", of all lines so far\n",
           to);
@@ -237,7 +238,7 @@ static int topics_create(rd_kafka_mock_cluster_t *cluster, const struct options 
 static int command_run(rd_kafka_mock_cluster_t *cluster, const char *line)
 {
     char topic[250];
-    int number, broker;
+    int api, number, broker, code;
 
     if (sscanf(line, "error %249s %d", topic, &number) == 2) {
         rd_kafka_mock_topic_set_error(cluster, topic, (rd_kafka_resp_err_t)number);
@@ -245,6 +246,13 @@ static int command_run(rd_kafka_mock_cluster_t *cluster, const char *line)
     }
     if (sscanf(line, "leader %249s %d %d", topic, &number, &broker) == 3) {
         return rd_kafka_mock_partition_set_leader(cluster, topic, number, broker) ? -1 : 0;
+    }
+    if (sscanf(line, "fail %d %d %d", &api, &number, &code) == 3) {
+        rd_kafka_mock_clear_request_errors(cluster, (int16_t)api);
+        while (number-- > 0) {
+            rd_kafka_mock_push_request_errors(cluster, (int16_t)api, 1, (rd_kafka_resp_err_t)code);
+        }
+        return 0;
     }
     if (sscanf(line, "down %d", &broker) == 1) {
         return rd_kafka_mock_broker_set_down(cluster, broker) ? -1 : 0;

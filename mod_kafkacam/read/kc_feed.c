@@ -19,6 +19,9 @@
 /* What was not read for a whole round of the keeper is at least so late. */
 #define LAG_OF_A_ROUND apr_time_from_sec(5)
 
+/* Fetched anew so often without a word of it: more has to be done. */
+#define STUCK_FOR_GOOD 2
+
 /* The feed takes so many states at once, then pictures again; and looks for them so often until it
  * has read all there are. */
 #define STATES_AT_ONCE 64
@@ -39,6 +42,7 @@ typedef struct {
     unsigned step;       /* which of steps the fetch began with */
     int met;             /* a record of what is looked back at came */
     int again;           /* look further back */
+    int stuck;           /* so often in a row */
     apr_int64_t behind;  /* what lies before is looked back at; 0: nothing is */
     kc_frame_t *found;   /* ours: the newest picture in it so far */
     int last_error;      /* said so far */
@@ -105,7 +109,7 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
     int states = topic->kind == KC_FEED_STATES;
     int error;
 
-    apr_atomic_set64(&partition->position, (apr_uint64_t)-1);
+    apr_atomic_set64(&partition->position, (apr_uint64_t)KC_VERDICT_NOT_BEGUN);
     partition->old = 1;
     partition->met = 0;
     error = kc_kafka_start(topic->handle, number,
@@ -125,14 +129,20 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
     }
 }
 
-static void stop_fetching(topic_t *topic, apr_uint32_t number)
+static void stop_counting(topic_t *topic, apr_uint32_t number)
 {
-    kc_kafka_stop(topic->handle, number);
     topic->partitions[number].fetching = 0;
+    apr_atomic_set64(&topic->partitions[number].position, (apr_uint64_t)KC_VERDICT_NOT_FETCHED);
     if (topic->kind != KC_FEED_STATES) {
         kc_counters_add(KC_COUNTER_PARTITIONS, -1);
         apr_atomic_dec32(&topic->feed->fetched);
     }
+}
+
+static void stop_fetching(topic_t *topic, apr_uint32_t number)
+{
+    kc_kafka_stop(topic->handle, number);
+    stop_counting(topic, number);
 }
 
 static void stop_partition(topic_t *topic, apr_uint32_t number)
@@ -142,6 +152,32 @@ static void stop_partition(topic_t *topic, apr_uint32_t number)
     if (topic->kind != KC_FEED_STATES) {
         kc_roster_fetch(topic->feed->roster, (kc_layer_t)topic->kind, number, 0,
                         kc_moment_now().steady);
+    }
+}
+
+/* A partition that is not read though it is fetched anew: librdkafka knows no leader for it and
+ * does not ask (its issue 5430). What it knows of a topic goes with the topic's handle. */
+static void reopen_topic(topic_t *topic, apr_uint32_t stuck)
+{
+    apr_uint32_t i;
+
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->feed->s,
+                 KC_ID(2015) "partition %u of %s has records that do not come, though it was "
+                             "fetched anew %d times: the whole topic is",
+                 stuck, topic->name, topic->partitions[stuck].stuck);
+    for (i = 0; i < topic->room; i++) {
+        if (topic->partitions[i].fetching) {
+            kc_kafka_stop(topic->handle, i);
+        }
+    }
+    kc_kafka_topic_reopen(topic->handle);
+    for (i = 0; i < topic->room; i++) {
+        topic->partitions[i].stuck = 0;
+        if (topic->partitions[i].fetching) {
+            stop_counting(topic, i);
+            forget_looking_back(&topic->partitions[i]);
+            start_partition(topic, i);
+        }
     }
 }
 
@@ -156,15 +192,16 @@ static const char *const renew_why[] = {
 static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t verdict)
 {
     partition_t *partition = &topic->partitions[number];
+    apr_int64_t position = kc_feed_position(topic->feed, topic->kind, number);
 
     ap_log_error(APLOG_MARK, verdict == KC_VERDICT_LAGGING ? APLOG_DEBUG : APLOG_INFO, 0,
                  topic->feed->s, "partition %u of %s %s: fetched anew", number, topic->name,
                  renew_why[verdict]);
     stop_fetching(topic, number);
     forget_looking_back(partition);
-    if (verdict == KC_VERDICT_LAGGING && !partition->late) {
+    if (verdict == KC_VERDICT_LAGGING && !partition->late && position >= 0) {
         partition->late = 1; /* the keeper found it */
-        partition->late_at = kc_feed_position(topic->feed, topic->kind, number);
+        partition->late_at = position;
         kc_lag_leave(&topic->feed->lag, topic->feed->s, topic->name, number, LAG_OF_A_ROUND,
                      apr_time_now());
     }
@@ -173,6 +210,9 @@ static void renew_partition(topic_t *topic, apr_uint32_t number, kc_verdict_t ve
     }
     if (topic->kind == KC_FEED_STATES && verdict == KC_VERDICT_OTHER) {
         kc_roster_forget_records(topic->feed->roster);
+    }
+    if (verdict == KC_VERDICT_STUCK && ++partition->stuck >= STUCK_FOR_GOOD) {
+        reopen_topic(topic, number);
     }
     start_partition(topic, number);
 }
@@ -588,6 +628,7 @@ static void on_event(const kc_kafka_event_t *event)
         return;
     }
     apr_atomic_set32(&topic->denied, 0);
+    topic->partitions[event->partition].stuck = 0;
     if (event->kind == KC_KAFKA_AT_END) {
         reached_end(topic, event);
         return;
@@ -673,7 +714,7 @@ static apr_status_t set_up_topic(kc_feed_t *feed, int kind, const char *name, ap
     topic->room = (apr_uint32_t)feed->config->max_cameras;
     topic->partitions = apr_pcalloc(pool, topic->room * sizeof(*topic->partitions));
     for (i = 0; i < topic->room; i++) {
-        topic->partitions[i].position = (apr_uint64_t)-1;
+        topic->partitions[i].position = (apr_uint64_t)KC_VERDICT_NOT_FETCHED;
     }
     if (topic->hub) {
         kc_hub_on_demand(topic->hub, on_demand, topic);
@@ -816,7 +857,8 @@ void kc_feed_judge(kc_feed_t *feed, int topic, apr_uint32_t partition, kc_verdic
 {
     /* States are read from the start each time, which takes as long as it takes. */
     if (verdict == KC_VERDICT_HEALTHY ||
-        (topic == KC_FEED_STATES && verdict == KC_VERDICT_LAGGING)) {
+        (topic == KC_FEED_STATES && verdict == KC_VERDICT_LAGGING) ||
+        (verdict == KC_VERDICT_STUCK && kc_feed_is_denied(feed, topic))) {
         return;
     }
     apr_thread_mutex_lock(feed->lock);

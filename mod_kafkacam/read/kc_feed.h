@@ -45,7 +45,7 @@ const char *kc_feed_topic(kc_feed_t *feed, int topic);
 void kc_feed_set_count(kc_feed_t *feed, int topic, apr_uint32_t count);
 apr_uint32_t kc_feed_count(kc_feed_t *feed, int topic);
 
-/* The offset expected next; -1: none yet, or not fetched. */
+/* The offset expected next, or one of KC_VERDICT_NOT_FETCHED and KC_VERDICT_NOT_BEGUN. */
 apr_int64_t kc_feed_position(kc_feed_t *feed, int topic, apr_uint32_t partition);
 
 /* Have the states, of all partitions there are, been read to their end once? */

@@ -1,5 +1,6 @@
 #include "kc_kafka.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -14,8 +15,10 @@
 struct kc_kafka_t {
     server_rec *s; /* these do not change after the start */
     rd_kafka_t *client;
+    int scram;                /* this library, with brokers of Kafka 4: never */
     apr_thread_mutex_t *lock; /* guards everything below */
-    char error[256];
+    char error[512];
+    int told_scram;
     char last_line[512]; /* of librdkafka's log, and how often it came again */
     apr_time_t last_logged;
     apr_uint32_t repeated;
@@ -25,7 +28,8 @@ struct kc_kafka_topic_t {
     kc_kafka_t *kafka;
     void *baton;
     const char *name;
-    rd_kafka_topic_t *handle;
+    apr_int64_t lost;
+    rd_kafka_topic_t *handle; /* NULL: it could not be opened again */
 };
 
 struct kc_kafka_queue_t {
@@ -77,15 +81,27 @@ const char *kc_kafka_text(int error)
 
 /* ---- Settings ---- */
 
-/* An administrator's properties come after these and win. Queues stay large: versions below 2.2
- * stop fetching for a second when one is full. */
+/* An administrator's properties come after these and win; what this librdkafka does not know is
+ * left out. Queues stay large: versions below 2.2 stop fetching for a second when one is full.
+ *
+ * A broker that dies without a word (its power, its cable) is noticed by socket.timeout.ms alone,
+ * which is a minute by default. An answer that takes longer than that to come in is lost, so it is
+ * bounded: 2 MiB in 4 s are 4 Mbit/s, and only what was lagging is so large. */
 static const char *const own_settings[][2] = {
-    { "client.id", "mod_kafkacam" },          { "enable.partition.eof", "true" },
+    { "socket.timeout.ms", "4000" },
+    { "socket.connection.setup.timeout.ms", "2000" },
+    { "topic.metadata.refresh.fast.interval.ms", "100" },
+    { "client.id", "mod_kafkacam" },
+    { "enable.partition.eof", "true" },
     { "fetch.wait.max.ms", "100" }, /* also how long a camera just added may wait its turn */
-    { "fetch.error.backoff.ms", "100" },      { "fetch.max.bytes", "33554432" },
-    { "fetch.message.max.bytes", "1048576" }, { "queued.max.messages.kbytes", "65536" },
-    { "socket.nagle.disable", "true" },       { "socket.keepalive.enable", "true" },
-    { "reconnect.backoff.ms", "100" },        { "reconnect.backoff.max.ms", "3000" },
+    { "fetch.error.backoff.ms", "100" },
+    { "fetch.max.bytes", "2097152" },
+    { "fetch.message.max.bytes", "1048576" },
+    { "queued.max.messages.kbytes", "65536" },
+    { "socket.nagle.disable", "true" },
+    { "socket.keepalive.enable", "true" },
+    { "reconnect.backoff.ms", "100" },
+    { "reconnect.backoff.max.ms", "3000" },
 };
 
 const char *kc_kafka_check_property(const char *name, const char *value, apr_pool_t *pool)
@@ -120,11 +136,40 @@ static const char *set(rd_kafka_conf_t *conf, const char *name, const char *valu
                                               : apr_pstrdup(pool, why);
 }
 
+/* Ours, which may be younger than the library. */
+static const char *set_own(rd_kafka_conf_t *conf, const char *name, const char *value,
+                           apr_pool_t *pool)
+{
+    char why[512];
+
+    return rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_INVALID
+               ? apr_pstrdup(pool, why)
+               : NULL;
+}
+
 /* The past is read from offsets that are there: nothing is waited for at a partition's end, where
  * the next partition to be read would wait as well. */
 static const char *apply_past(rd_kafka_conf_t *conf, kc_kafka_use_t use, apr_pool_t *pool)
 {
     return use == KC_KAFKA_PAST ? set(conf, "fetch.wait.max.ms", "5", pool) : NULL;
+}
+
+static int number_of(rd_kafka_conf_t *conf, const char *name)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+
+    return rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK ? atoi(text) : 0;
+}
+
+/* Fetches that wait longer need a time-out that is longer still: librdkafka refuses others. */
+static const char *leave_time(rd_kafka_conf_t *conf, apr_pool_t *pool)
+{
+    int wait_ms = number_of(conf, "fetch.wait.max.ms");
+
+    return wait_ms + 1000 > number_of(conf, "socket.timeout.ms")
+               ? set(conf, "socket.timeout.ms", apr_itoa(pool, wait_ms + 4000), pool)
+               : NULL;
 }
 
 static int counts(const kc_property_t *property, kc_kafka_use_t use)
@@ -140,25 +185,51 @@ static const char *apply_settings(rd_kafka_conf_t *conf, kc_kafka_use_t use,
     apr_size_t i;
 
     for (i = 0; !why && i < sizeof(own_settings) / sizeof(own_settings[0]); i++) {
-        why = set(conf, own_settings[i][0], own_settings[i][1], pool);
+        why = set_own(conf, own_settings[i][0], own_settings[i][1], pool);
     }
     for (i = 0; !why && i < (apr_size_t)config->properties->nelts; i++) {
-        why = counts(&properties[i], use)
-                  ? set(conf, properties[i].name, properties[i].value, pool)
-                  : NULL;
+        why = counts(&properties[i], use) ? set(conf, properties[i].name, properties[i].value, pool)
+                                          : NULL;
     }
-    return why ? why : apply_past(conf, use, pool);
+    why = why ? why : apply_past(conf, use, pool);
+    return why ? why : leave_time(conf, pool);
 }
 
 /* ---- Its log ---- */
 
+/* Kafka 4 minds what the library got wrong before: a right password is "invalid credentials", which
+ * sends people searching. */
+#define SCRAM_WORKS 0x020601ff
+#define SCRAM_HINT                                                                                 \
+    "before version 2.6.1 librdkafka cannot use SCRAM with Kafka 4, right as the password may be"
+
+static int uses_broken_scram(rd_kafka_conf_t *conf)
+{
+    char mechanism[64] = "";
+    size_t size = sizeof(mechanism);
+
+    return rd_kafka_version() < SCRAM_WORKS &&
+           rd_kafka_conf_get(conf, "sasl.mechanisms", mechanism, &size) == RD_KAFKA_CONF_OK &&
+           !strncasecmp(mechanism, "SCRAM-", 6);
+}
+
 static void on_error(rd_kafka_t *client, int error, const char *reason, void *opaque)
 {
     kc_kafka_t *kafka = opaque;
+    int scram = kafka->scram && error == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+    int tell;
 
     apr_thread_mutex_lock(kafka->lock);
-    apr_cpystrn(kafka->error, reason, sizeof(kafka->error));
+    apr_snprintf(kafka->error, sizeof(kafka->error), "%s%s", reason, scram ? "; " SCRAM_HINT : "");
+    tell = scram && !kafka->told_scram;
+    kafka->told_scram |= scram;
     apr_thread_mutex_unlock(kafka->lock);
+    if (tell) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, kafka->s,
+                     KC_ID(2016) "a broker refuses the SCRAM password: " SCRAM_HINT
+                                 " (this is %s): use a newer one, or SASL PLAIN over TLS",
+                     rd_kafka_version_str());
+    }
 }
 
 void kc_kafka_last_error(kc_kafka_t *kafka, char *text, apr_size_t size)
@@ -250,6 +321,7 @@ apr_status_t kc_kafka_open(kc_kafka_t **result, kc_kafka_use_t use, const kc_con
     char reason[512];
 
     kafka->s = s;
+    kafka->scram = uses_broken_scram(conf);
     rd_kafka_conf_set_opaque(conf, kafka);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -283,24 +355,33 @@ void kc_kafka_poll(kc_kafka_t *kafka)
 
 /* ---- Fetching ---- */
 
+static int open_handle(kc_kafka_topic_t *topic)
+{
+    rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
+
+    rd_kafka_topic_conf_set_opaque(conf, topic);
+    rd_kafka_topic_conf_set(conf, "auto.offset.reset",
+                            topic->lost == KC_KAFKA_BEGINNING ? "smallest" : "largest", NULL, 0);
+    rd_kafka_topic_conf_set(conf, "auto.commit.enable", "false", NULL, 0);
+    topic->handle = rd_kafka_topic_new(topic->kafka->client, topic->name, conf);
+    if (!topic->handle) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, topic->kafka->s, KC_ID(2004) "Kafka topic %s: %s",
+                     topic->name, rd_kafka_err2str(rd_kafka_last_error()));
+        rd_kafka_topic_conf_destroy(conf);
+    }
+    return topic->handle != NULL;
+}
+
 apr_status_t kc_kafka_topic_open(kc_kafka_topic_t **result, kc_kafka_t *kafka, const char *name,
                                  apr_int64_t lost, void *baton, apr_pool_t *pool)
 {
     kc_kafka_topic_t *topic = apr_pcalloc(pool, sizeof(*topic));
-    rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
 
     topic->kafka = kafka;
     topic->baton = baton;
     topic->name = name;
-    rd_kafka_topic_conf_set_opaque(conf, topic);
-    rd_kafka_topic_conf_set(conf, "auto.offset.reset",
-                            lost == KC_KAFKA_BEGINNING ? "smallest" : "largest", NULL, 0);
-    rd_kafka_topic_conf_set(conf, "auto.commit.enable", "false", NULL, 0);
-    topic->handle = rd_kafka_topic_new(kafka->client, name, conf);
-    if (!topic->handle) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, kafka->s, KC_ID(2004) "Kafka topic %s: %s", name,
-                     rd_kafka_err2str(rd_kafka_last_error()));
-        rd_kafka_topic_conf_destroy(conf);
+    topic->lost = lost;
+    if (!open_handle(topic)) {
         return APR_EGENERAL;
     }
     *result = topic;
@@ -309,7 +390,15 @@ apr_status_t kc_kafka_topic_open(kc_kafka_topic_t **result, kc_kafka_t *kafka, c
 
 void kc_kafka_topic_close(kc_kafka_topic_t *topic)
 {
-    rd_kafka_topic_destroy(topic->handle);
+    if (topic->handle) {
+        rd_kafka_topic_destroy(topic->handle);
+    }
+}
+
+void kc_kafka_topic_reopen(kc_kafka_topic_t *topic)
+{
+    kc_kafka_topic_close(topic);
+    open_handle(topic);
 }
 
 kc_kafka_queue_t *kc_kafka_queue_open(kc_kafka_t *kafka, apr_pool_t *pool)
@@ -340,6 +429,9 @@ static int64_t logical_offset(apr_int64_t from)
 int kc_kafka_start(kc_kafka_topic_t *topic, apr_uint32_t partition, apr_int64_t from,
                    kc_kafka_queue_t *queue)
 {
+    if (!topic->handle && !open_handle(topic)) {
+        return RD_KAFKA_RESP_ERR__STATE;
+    }
     return rd_kafka_consume_start_queue(topic->handle, (int32_t)partition, logical_offset(from),
                                         queue->queue)
                ? (int)rd_kafka_last_error()
@@ -348,7 +440,9 @@ int kc_kafka_start(kc_kafka_topic_t *topic, apr_uint32_t partition, apr_int64_t 
 
 void kc_kafka_stop(kc_kafka_topic_t *topic, apr_uint32_t partition)
 {
-    rd_kafka_consume_stop(topic->handle, (int32_t)partition);
+    if (topic->handle) {
+        rd_kafka_consume_stop(topic->handle, (int32_t)partition);
+    }
 }
 
 static void hand_over(rd_kafka_message_t *message, void *handler)

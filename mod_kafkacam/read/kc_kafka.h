@@ -80,6 +80,9 @@ apr_status_t kc_kafka_topic_open(kc_kafka_topic_t **topic, kc_kafka_t *kafka, co
                                  apr_int64_t lost, void *baton, apr_pool_t *pool);
 void kc_kafka_topic_close(kc_kafka_topic_t *topic);
 
+/* Forget all that the library knows of the topic, and begin anew. Nothing of it may be fetched. */
+void kc_kafka_topic_reopen(kc_kafka_topic_t *topic);
+
 kc_kafka_queue_t *kc_kafka_queue_open(kc_kafka_t *kafka, apr_pool_t *pool);
 void kc_kafka_queue_close(kc_kafka_queue_t *queue);
 

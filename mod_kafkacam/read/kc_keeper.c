@@ -79,7 +79,7 @@ static int stopping(kc_keeper_t *keeper)
  * is the broker's own word: often nobody but itself, or the container next to it, knows it. */
 static const char *describe_reach(kc_keeper_t *keeper, const kc_reach_summary_t *reach)
 {
-    char said[256];
+    char said[512];
     const char *why = NULL;
 
     if (!reach->away) {
@@ -176,7 +176,7 @@ static kc_keeper_health_t set_health(kc_keeper_t *keeper, int away, int denied, 
 /* Nobody has told us what topics there are. */
 static void note_silence(kc_keeper_t *keeper, int error, int failures)
 {
-    char why[256];
+    char why[512];
     kc_keeper_health_t before;
 
     kc_kafka_last_error(keeper->kafka, why, sizeof(why));

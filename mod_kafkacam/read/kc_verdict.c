@@ -10,7 +10,11 @@ kc_verdict_t kc_verdict_judge(kc_verdict_memory_t *memory, apr_int64_t position,
 {
     kc_verdict_t verdict = KC_VERDICT_HEALTHY;
 
-    if (position >= 0 && end >= 0) {
+    if (position == KC_VERDICT_NOT_BEGUN && memory->position == position && memory->end >= 0 &&
+        end >= 0) {
+        verdict = KC_VERDICT_STUCK; /* even of an empty one the end is heard */
+    }
+    else if (position >= 0 && end >= 0) {
         if (end < position) {
             verdict = KC_VERDICT_OTHER;
         }

@@ -25,7 +25,11 @@ typedef struct {
         -1, -1                                                                                     \
     }
 
-/* position: the offset expected next, -1: nothing was read yet, or it is not fetched. end: the
+/* A position that is none. */
+#define KC_VERDICT_NOT_FETCHED (-1)
+#define KC_VERDICT_NOT_BEGUN   (-2) /* fetched, and nothing was heard of it since */
+
+/* position: the offset expected next, or one of these. end: the
  * offset after the last record, asked for after position was noted; -1: not known. Remembers both
  * for the next round. */
 kc_verdict_t kc_verdict_judge(kc_verdict_memory_t *memory, apr_int64_t position, apr_int64_t end);

@@ -1,6 +1,7 @@
 """Brokers that answer in part: one of several is away, a partition has no leader, a topic gives an
 error for a moment. What can be fetched goes on, and what cannot is said."""
 
+import signal
 import time
 
 import pytest
@@ -123,3 +124,41 @@ def test_an_error_of_a_topic_revives_no_dead_camera(broker, feed, one_child, cod
     look_again(httpd)
     assert listed(httpd) == {3: "offline"}
     assert counter(httpd, "frames_received") == 0
+
+
+FETCH, NOT_LEADER = 1, 6        # of Kafka's protocol
+
+
+@pytest.mark.expects_log("KC2015")
+def test_a_partition_that_grows_and_is_not_read_is_opened_anew(broker, feed, one_child):
+    """The broker tells how far it reaches, as ever, and gives nothing."""
+    httpd = one_child("KafkaCamStaleAfter 1h")
+    feed.picture(3, 1)
+    with clients.Stream(httpd, "/cam/3", timeout=90) as stream:
+        assert stream.pictures(1) == [(3, 1)]
+        broker.tell(f"fail {FETCH} 100000 {NOT_LEADER}")
+        feed.picture(3, 2)
+        httpd.wait_log("partition 3 of video stood still: fetched anew", 60)
+        httpd.wait_log(r"KC2015: partition 3 of video has records that do not come", 90)
+        broker.tell(f"fail {FETCH} 0 0")
+        feed.picture(3, 3)
+        while stream.shown() != (3, 3):         # 1 comes again as a heartbeat
+            pass
+
+
+@pytest.mark.expects_log("KC2011", "KC2014")
+def test_a_broker_that_stands_still_delays_pictures_and_replays_none(broker, feed, one_child):
+    """Stopped, as by a machine that swaps: no connection is closed."""
+    httpd = one_child("KafkaCamStaleAfter 1h")
+    feed.picture(3, 1)
+    with clients.Stream(httpd, "/cam/3?meta=1", timeout=90) as stream:
+        stream.jpeg()
+        broker.signal(signal.SIGSTOP)
+        try:
+            httpd.wait_log("KC2011", 60)
+        finally:
+            broker.signal(signal.SIGCONT)
+        httpd.wait_log("is back after", 60)
+        feed.picture(3, 2)
+        while clients.read_picture(stream.jpeg()) != (3, 2):
+            pass

@@ -40,6 +40,23 @@ static void a_partition_fetched_anew_has_a_whole_round_again(void **state)
     assert_int_equal(kc_verdict_judge(&memory, 100, 140), KC_VERDICT_STUCK);
 }
 
+static void a_partition_that_nothing_is_heard_of_for_a_whole_round_is_stuck(void **state)
+{
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, 0), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, 0), KC_VERDICT_STUCK);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, 5), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, 5), KC_VERDICT_STUCK);
+}
+
+static void nothing_is_expected_of_a_partition_whose_leader_says_nothing(void **state)
+{
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, -1), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, 7), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_BEGUN, -1), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_FETCHED, 7), KC_VERDICT_HEALTHY);
+    assert_int_equal(kc_verdict_judge(&memory, KC_VERDICT_NOT_FETCHED, 9), KC_VERDICT_HEALTHY);
+}
+
 static void an_end_before_our_position_is_another_topic(void **state)
 {
     assert_int_equal(kc_verdict_judge(&memory, 100, 100), KC_VERDICT_HEALTHY);
@@ -144,6 +161,10 @@ int main(void)
         cmocka_unit_test_setup(what_is_not_read_or_not_known_is_not_judged, forget),
         cmocka_unit_test_setup(more_that_is_not_read_for_a_whole_round_is_stuck, forget),
         cmocka_unit_test_setup(a_partition_fetched_anew_has_a_whole_round_again, forget),
+        cmocka_unit_test_setup(a_partition_that_nothing_is_heard_of_for_a_whole_round_is_stuck,
+                               forget),
+        cmocka_unit_test_setup(nothing_is_expected_of_a_partition_whose_leader_says_nothing,
+                               forget),
         cmocka_unit_test_setup(an_end_before_our_position_is_another_topic, forget),
         cmocka_unit_test_setup(what_a_round_ago_is_still_not_read_lags, forget),
         cmocka_unit_test_setup(a_partition_just_begun_does_not_lag, forget),
