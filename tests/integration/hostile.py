@@ -152,7 +152,7 @@ class Jpeg(Stream):
         tables = (tables * 2)[:128]
         payloads, offset = [], 0
         while offset < len(scan):
-            head = struct.pack(">I", offset) + bytes([1, 255, size[0] // 8, size[1] // 8])
+            head = struct.pack(">I", offset) + bytes([1, 255, size[0] // 8 & 255, size[1] // 8])
             if offset == 0:
                 head += struct.pack(">BBH", 0, 0, len(tables)) + tables
             piece = scan[offset:offset + PACKET - len(head)]
