@@ -98,6 +98,7 @@ def test_unknown_query_keys_are_ignored(module, feed):
 
 def test_what_is_no_camera_is_not_found(module, feed):
     feed.picture(3)
+
     def is_unknown():
         """Before a child has heard of all cameras, it opens a stream that may begin some time."""
         with clients.get(module, "/cam/4", stream=True) as answer:

@@ -110,3 +110,18 @@ def test_a_function_has_60_lines_at_most(folder):
     assert style(folder, function(60) + function(60)).returncode == 0
     done = style(folder, function(60) + "static char *\nlong_one(int x)\n{\n" + "    ;\n" * 61 + "}\n")
     assert done.returncode == 1 and "long_one() has 61 lines, at most 60" in done.stdout
+
+
+@pytest.mark.parametrize("name, text", [
+    ("scripts/x", "#!/bin/sh\necho $1\n"), ("stack/x.py", "import os\n"),
+    ("mod_kafkacam/web/x.js", "const a = ;\n")])
+def test_the_style_phase_finds_what_is_wrong(tree, name, text):
+    for folder in ("scripts", "stack"):
+        shutil.copytree(stack.SOURCE / folder, tree / folder)
+    shutil.copy(stack.SOURCE / ".flake8", tree)
+    (tree / name).write_text(text)
+    subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
+    done = subprocess.run([tree / "scripts" / "check", "--no-install", "style"], cwd=tree, timeout=100,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout.endswith("2 passed, 1 failed\n")
