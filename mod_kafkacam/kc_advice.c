@@ -108,3 +108,29 @@ void kc_advice_give(server_rec *s)
     look_at_ends(s, threads, children);
     look_at_files(s, viewers, children);
 }
+
+static void look_at_path(server_rec *s)
+{
+    const char *path = kc_config_get(s)->path;
+
+    if (kc_config_has_location(s, NULL, KC_HANDLER_CAMERAS) &&
+        !kc_config_has_location(s, path, KC_HANDLER_CAM)) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            KC_ID(2034) "no <Location \"%s\"> has SetHandler kafkacam-cam, so walls show no "
+                        "camera: who may see one is asked at KafkaCamPath, %s; set it to "
+                        "the path of the <Location> that has it",
+            path, path);
+    }
+}
+
+void kc_advice_check(server_rec *main_server)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        if (kc_config_get(s)->brokers) {
+            look_at_path(s);
+        }
+    }
+}

@@ -7,4 +7,8 @@
 /* Warn, once for each setting, with what would be right; in post_config. */
 void kc_advice_give(server_rec *s);
 
+/* Warn of sections that do not guard, or do not reach, what their author thinks; for configtest
+ * too. */
+void kc_advice_check(server_rec *main_server);
+
 #endif

@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <ap_mpm.h>
+#include <apr_atomic.h>
+#include <apr_time.h>
 
 apr_status_t kc_child_start_thread(apr_thread_t **thread, apr_thread_start_t run, void *data,
                                    apr_pool_t *pool)
@@ -30,4 +33,26 @@ apr_status_t kc_child_create_pool(apr_pool_t **pool, apr_pool_t *parent)
         apr_allocator_owner_set(allocator, *pool);
     }
     return rv;
+}
+
+int kc_child_is_stopping(void)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
+
+int kc_child_is_threaded(void)
+{
+    int threaded = AP_MPMQ_NOT_SUPPORTED;
+
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS &&
+           threaded != AP_MPMQ_NOT_SUPPORTED;
+}
+
+int kc_child_time_to_tell(apr_uint32_t *told)
+{
+    apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
+
+    return apr_atomic_xchg32(told, minute) != minute;
 }

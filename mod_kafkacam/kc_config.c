@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include "kc_child.h"
 #include "kc_wire.h"
 
 extern module AP_MODULE_DECLARE_DATA kafkacam_module;
@@ -55,6 +56,7 @@ static const range_t number_ranges[] = {
     NUMBER(max_wall_cameras, 1, KC_WIRE_CAM_MAX + 1, 1000, 0),
     NUMBER(past_cache_mb, 1, 65536, 64, 0),
     NUMBER(max_idle, 0, KC_WIRE_CAM_MAX + 1, 50, 0),
+    NUMBER(hide_forbidden, 0, 1, 1, 0),
 };
 enum {
     MAX_CAMERAS,
@@ -66,6 +68,7 @@ enum {
     MAX_WALL,
     PAST_CACHE,
     MAX_IDLE,
+    HIDE_FORBIDDEN,
     NUMBERS
 };
 
@@ -154,6 +157,12 @@ static const char *set_past(cmd_parms *cmd, void *dir, const char *arg)
                             cmd->cmd->name, arg);
     }
     kc_config_get(cmd->server)->has_past |= *past > 0;
+    return NULL;
+}
+
+static const char *set_flag(cmd_parms *cmd, void *dir, int on)
+{
+    *number_at(kc_config_get(cmd->server), cmd->info) = on;
     return NULL;
 }
 
@@ -346,6 +355,10 @@ const command_rec kc_config_commands[] = {
           "bytes per second that a client must take of a picture, default 8192, 0: any rate"),
     RANGE("KafkaCamMaxWallCameras", set_number, number_ranges[MAX_WALL],
           "cameras that one wall shows, default 1000"),
+    AP_INIT_FLAG("KafkaCamHideForbidden", set_flag, (void *)&number_ranges[HIDE_FORBIDDEN],
+                 RSRC_CONF,
+                 "on (default): a camera that a client may not see is answered as one "
+                 "that does not exist, 404; off: 403"),
     RANGE("KafkaCamPumpThreads", set_number, number_ranges[PUMP_THREADS],
           "threads per child that send, default 0: one for each 4 processors"),
     AP_INIT_TAKE1("KafkaCamPast", set_past, NULL, RSRC_CONF | ACCESS_CONF,
@@ -433,12 +446,9 @@ static const char *finish_topic(const char *said, const char *topic, const char 
 /* A quarter of a child's threads, or of the children where each is one worker. */
 static int default_blocking(void)
 {
-    int threaded = AP_MPMQ_NOT_SUPPORTED;
     int workers = 1;
 
-    ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
-    ap_mpm_query(threaded == AP_MPMQ_NOT_SUPPORTED ? AP_MPMQ_MAX_DAEMONS : AP_MPMQ_MAX_THREADS,
-                 &workers);
+    ap_mpm_query(kc_child_is_threaded() ? AP_MPMQ_MAX_THREADS : AP_MPMQ_MAX_DAEMONS, &workers);
     return workers >= 8 ? workers / 4 : 1;
 }
 
@@ -507,22 +517,46 @@ static apr_ssize_t location_covers(const core_dir_config *location, const char *
     return (apr_ssize_t)size;
 }
 
-static int location_sets_handler(request_rec *r, const core_dir_config *location)
+static int section_sets_handler(request_rec *r, const core_dir_config *section, const char *wanted)
 {
-    const char *handler = location->handler;
+    const char *handler = section->handler;
     const char *error = NULL;
 
-    if (location->expr_handler) {
-        handler = ap_expr_str_exec(r, location->expr_handler, &error);
+    if (section->expr_handler) {
+        handler = ap_expr_str_exec(r, section->expr_handler, &error);
     }
-    return !error && handler && !strcmp(handler, r->handler);
+    return !error && handler && !strcmp(handler, wanted);
+}
+
+int kc_config_sets_handler(request_rec *r, const char *handler)
+{
+    return section_sets_handler(r, ap_get_core_module_config(r->per_dir_config), handler);
+}
+
+int kc_config_has_location(const server_rec *s, const char *path, const char *handler)
+{
+    core_server_config *core = ap_get_core_module_config(s->module_config);
+    ap_conf_vector_t **locations = (ap_conf_vector_t **)core->sec_url->elts;
+    int i;
+
+    for (i = 0; i < core->sec_url->nelts; i++) {
+        core_dir_config *location = ap_get_core_module_config(locations[i]);
+        int here = !path || location_covers(location, path) == (apr_ssize_t)strlen(path);
+
+        /* What an expression will say nobody knows yet. */
+        if (here && (location->expr_handler ||
+                     (location->handler && !strcmp(location->handler, handler)))) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* The module's own per-directory configuration cannot tell: httpd makes one only where one of the
  * module's directives stands, and a <Location "/cam/3"> with nothing but "Require" inside would
  * take the outer one's place. So the Locations that really give this request its handler are
  * looked at; there are one or two whose path fits. */
-const char *kc_config_tail(request_rec *r, const char **base)
+const char *kc_config_tail(request_rec *r, const char *handler, const char **base)
 {
     core_server_config *core = ap_get_core_module_config(r->server->module_config);
     ap_conf_vector_t **locations = (ap_conf_vector_t **)core->sec_url->elts;
@@ -533,13 +567,15 @@ const char *kc_config_tail(request_rec *r, const char **base)
         core_dir_config *location = ap_get_core_module_config(locations[i]);
         apr_ssize_t size = location_covers(location, r->uri);
 
-        if (size > longest && location_sets_handler(r, location)) {
+        if (size > longest && section_sets_handler(r, location, handler)) {
             longest = size;
         }
     }
     if (longest < 0) {
         return NULL;
     }
-    *base = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)longest);
+    if (base) {
+        *base = apr_pstrmemdup(r->pool, r->uri, (apr_size_t)longest);
+    }
     return r->uri + longest;
 }

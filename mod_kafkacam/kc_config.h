@@ -45,8 +45,9 @@ typedef struct {
     int least_rate;                /* bytes a second that a client must take of a picture, 0: any */
     int max_wall_cameras;          /* that one wall shows */
 
-    int past_cache_mb; /* pictures of the past that a child keeps, in MiB */
-    int has_past;      /* somewhere in this server KafkaCamPast lets somebody look back */
+    int past_cache_mb;  /* pictures of the past that a child keeps, in MiB */
+    int has_past;       /* somewhere in this server KafkaCamPast lets somebody look back */
+    int hide_forbidden; /* 404 for a camera that a client may not see, as for one that is not */
 
     /* For the whole server: the same in every vhost. */
     int max_viewers;            /* open streams in all children together */
@@ -72,10 +73,25 @@ kc_config_t *kc_config_get(const server_rec *s);
 #define KC_CONFIG_PAST_ALL APR_INT64_MAX
 apr_interval_time_t kc_config_past(const ap_conf_vector_t *per_dir_config);
 
-/* The path of the <Location> that gave r its handler, and what follows it in r->uri: for
+/* What SetHandler says. */
+#define KC_HANDLER_CAM     "kafkacam-cam"
+#define KC_HANDLER_CAMERAS "kafkacam-cameras"
+#define KC_HANDLER_STATUS  "kafkacam-status"
+#define KC_HANDLER_METRICS "kafkacam-metrics"
+
+/* The path of the <Location> that gives r this handler, and what follows it in r->uri: for
  * /cam/3.jpg "/cam" and "/3.jpg". path_info cannot say it: it depends on what files exist. NULL:
- * the handler was set otherwise (a <Directory>, a LocationMatch), *base is untouched then. */
-const char *kc_config_tail(request_rec *r, const char **base);
+ * the handler was set otherwise (a <Directory>, a LocationMatch), *base is untouched then. base may
+ * be NULL. */
+const char *kc_config_tail(request_rec *r, const char *handler, const char **base);
+
+/* Will handler answer r, by what its sections say? For access control, when r->handler is not
+ * known yet. */
+int kc_config_sets_handler(request_rec *r, const char *handler);
+
+/* Is there a <Location "PATH"> in s that sets handler? path NULL: any <Location>, LocationMatch
+ * too. After the configuration was read. */
+int kc_config_has_location(const server_rec *s, const char *path, const char *handler);
 
 /* Is this a property librdkafka takes? NULL, or what is wrong with it. Set while the module's
  * hooks are registered, because the answer is the source's, which stands downstream. */
@@ -85,7 +101,7 @@ void kc_config_on_property(kc_config_check_fn *check);
 /* May the value of this librdkafka property be shown? Not if it is, or may hold, a secret. */
 int kc_config_property_is_secret(const char *name);
 
-/* Fill in the defaults of all servers; in post_config. */
+/* Fill in the defaults of all servers, once; in check_config, after the MPM has settled its own. */
 void kc_config_finish(server_rec *main_server);
 
 /* For the module's structure. */

@@ -9,6 +9,7 @@
 #include <http_main.h>
 #include <ap_mpm.h>
 #include <mpm_common.h>
+#include "kc_child.h"
 #include "kc_config.h"
 #include "kc_counters.h"
 #include "kc_clients.h"
@@ -48,7 +49,6 @@ static apr_status_t create_camera_counts(apr_pool_t *pconf, server_rec *main_ser
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
-    kc_config_finish(s);
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK; /* httpd reads the configuration twice at its start: this time only to look */
     }
@@ -57,6 +57,18 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     kc_advice_give(s);
+    return OK;
+}
+
+/* configtest ends after this hook, a start goes on and reads the configuration once more: say what
+ * is wrong once. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    kc_config_finish(s);
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG ||
+        ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        kc_advice_check(s);
+    }
     return OK;
 }
 
@@ -77,10 +89,7 @@ static kc_source_t *find_source(server_rec *main_server, const server_rec *s)
  * thread needs: waiting for that thread there would take until httpd kills the child. */
 static int ends_in_a_signal_handler(void)
 {
-    int threaded;
-
-    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS &&
-           threaded == AP_MPMQ_NOT_SUPPORTED;
+    return !kc_child_is_threaded();
 }
 
 /* Before exit() takes from the threads what they use: APR's pools, OpenSSL's tables. */
@@ -174,6 +183,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
 static void register_hooks(apr_pool_t *pool)
 {
     kc_config_on_property(kc_kafka_check_property);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_LAST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_LAST);

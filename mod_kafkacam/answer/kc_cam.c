@@ -1,13 +1,14 @@
 #include "kc_cam.h"
 
 #include <string.h>
-#include <ap_mpm.h>
+#include <httpd.h>
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include "kc_child.h"
 #include "kc_clip.h"
 #include "kc_config.h"
 #include "kc_doorbell.h"
@@ -49,13 +50,6 @@ static void on_news(void *baton, apr_uint32_t cam)
     kc_doorbell_ring(baton);
 }
 
-static int child_ends(void)
-{
-    int state = AP_MPMQ_RUNNING;
-
-    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
-}
-
 /* The newest picture, waited for until until. NULL: none came, or there is word that none will. */
 static kc_frame_t *await_picture(const target_t *target, kc_doorbell_t *bell, apr_time_t until)
 {
@@ -65,7 +59,7 @@ static kc_frame_t *await_picture(const target_t *target, kc_doorbell_t *bell, ap
         apr_time_t now = apr_time_now();
 
         frame = kc_hub_newest(target->hub, target->cam, KC_FRAME_PICTURE, 0);
-        if (frame || now >= until || child_ends()) {
+        if (frame || now >= until || kc_child_is_stopping()) {
             return frame;
         }
         notice = kc_hub_newest(target->hub, target->cam, KC_FRAME_NOTICE, 0);
@@ -286,11 +280,6 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     if (!*what) {
         return serve_stream(r, target, KC_VIEWER_MJPEG);
     }
-    /* <Location "/cam/3"> covers /cam/3 and /cam/3/, but not /cam/3.jpg: who may not see the one
-     * must not see the other. */
-    if (*what == '.' && !kc_permission_may_see(r, target->cam)) {
-        return HTTP_FORBIDDEN;
-    }
     if (record_size(what) >= 0 || !strcmp(what, "/times.json") || !strcmp(what, ".mkv") ||
         ((!strcmp(what, ".jpg") || !strcmp(what, ".json")) && kc_replay_is_wanted(r))) {
         return serve_past(r, target, what);
@@ -310,18 +299,11 @@ static int answer(request_rec *r, const target_t *target, const char *what)
     return HTTP_NOT_FOUND;
 }
 
-/* Once a minute and child, however many ask. */
-static int time_to_tell(void)
-{
-    static apr_uint32_t told;
-    apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
-
-    return apr_atomic_xchg32(&told, minute) != minute;
-}
-
 static int no_location(request_rec *r)
 {
-    if (!time_to_tell()) {
+    static apr_uint32_t told;
+
+    if (!kc_child_time_to_tell(&told)) {
         return HTTP_NOT_FOUND;
     }
     ap_log_rerror(
@@ -334,7 +316,9 @@ static int no_location(request_rec *r)
 
 static int no_source(request_rec *r)
 {
-    if (time_to_tell()) {
+    static apr_uint32_t told;
+
+    if (kc_child_time_to_tell(&told)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       KC_ID(2031) "%s: this server has no cameras (KafkaCamBrokers is not set, or "
                                   "its consumer could not be made; see the log of the start)",
@@ -349,6 +333,9 @@ static int check_camera(request_rec *r, const target_t *target)
 {
     kc_source_answer_t found = kc_source_find(target->source, target->cam);
 
+    if (target->cam >= (apr_uint32_t)kc_config_get(r->server)->max_cameras) {
+        return HTTP_NOT_FOUND;
+    }
     if (found != KC_SOURCE_CAMERA && enter_waiting(r)) {
         kc_source_look(target->source, LOOK_WAIT);
         leave_waiting();
@@ -361,19 +348,87 @@ static int check_camera(request_rec *r, const target_t *target)
     return found == KC_SOURCE_NO_CAMERA ? HTTP_NOT_FOUND : OK;
 }
 
+/* ---- Who may see it ---- */
+
+/* <Location "/cam/3"> covers /cam/3 and /cam/3/, but not /cam/3.jpg, and <LocationMatch> covers
+ * what it likes: who may not see /cam/3 must not see any form of it. So it is asked about for every
+ * form, before access control looks at the form itself, in whose place 404 may be the answer. */
+#define PERMITTED "kafkacam-permitted"
+
+/* As long as for a camera that does not exist, so that time does not tell them apart. */
+static void wait_as_for_unknown(request_rec *r)
+{
+    kc_source_t *source = kc_config_get(r->server)->source;
+
+    if (source && enter_waiting(r)) {
+        kc_source_look(source, LOOK_WAIT);
+        leave_waiting();
+    }
+}
+
+static int forbid(request_rec *r, apr_uint32_t cam)
+{
+    int hide = kc_config_get(r->server)->hide_forbidden;
+
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  KC_ID(2033) "camera %u: this client may not see it%s", cam,
+                  hide ? "; the answer is 404, as if there was none" : "");
+    if (hide) {
+        wait_as_for_unknown(r);
+    }
+    return hide ? HTTP_NOT_FOUND : HTTP_FORBIDDEN;
+}
+
+static int guard(request_rec *r)
+{
+    const char *tail;
+    apr_uint32_t cam;
+    int status;
+
+    if (kc_permission_is_question(r) || !kc_config_sets_handler(r, KC_HANDLER_CAM)) {
+        return DECLINED;
+    }
+    tail = kc_config_tail(r, KC_HANDLER_CAM, NULL);
+    if (!tail || !parse_cam(tail, &cam) ||
+        cam >= (apr_uint32_t)kc_config_get(r->server)->max_cameras) {
+        return DECLINED;
+    }
+    status = kc_permission_ask(r, cam, NULL);
+    if (status == HTTP_OK) {
+        apr_table_setn(r->notes, PERMITTED, "1");
+    }
+    return status == HTTP_FORBIDDEN ? forbid(r, cam) : DECLINED;
+}
+
+/* Nobody asked yet where access control was skipped or had its own answer. OK, or a status. */
+static int check_permission(request_rec *r, apr_uint32_t cam)
+{
+    const char *challenge = NULL;
+    int status;
+
+    if (apr_table_get(r->notes, PERMITTED)) {
+        return OK;
+    }
+    status = kc_permission_ask(r, cam, &challenge);
+    if (challenge) {
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", challenge);
+    }
+    return status == HTTP_OK ? OK : status == HTTP_FORBIDDEN ? forbid(r, cam) : status;
+}
+
 static int handle_cam(request_rec *r)
 {
     target_t target = { 0 };
     const char *tail, *what;
     int rc;
 
-    if (!r->handler || strcmp(r->handler, "kafkacam-cam")) {
+    if (!r->handler || strcmp(r->handler, KC_HANDLER_CAM)) {
         return DECLINED;
     }
     if ((rc = kc_page_check_method(r)) != OK) {
         return rc;
     }
-    tail = kc_config_tail(r, &target.base);
+    tail = kc_config_tail(r, KC_HANDLER_CAM, &target.base);
     if (!tail) {
         return no_location(r);
     }
@@ -389,7 +444,7 @@ static int handle_cam(request_rec *r)
         return no_source(r);
     }
     target.hub = kc_source_hub(target.source, KC_LAYER_FULL);
-    if ((rc = check_camera(r, &target)) != OK) {
+    if ((rc = check_permission(r, target.cam)) != OK || (rc = check_camera(r, &target)) != OK) {
         return rc;
     }
     return answer(r, &target, what);
@@ -397,5 +452,6 @@ static int handle_cam(request_rec *r)
 
 void kc_cam_register_hooks(apr_pool_t *pool)
 {
+    ap_hook_check_access(guard, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_URI);
     ap_hook_handler(handle_cam, NULL, NULL, APR_HOOK_MIDDLE);
 }

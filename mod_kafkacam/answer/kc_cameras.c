@@ -28,7 +28,7 @@ typedef struct {
     kc_selection_t selection;
     apr_uint32_t *cams; /* those of the selection that exist and may be seen */
     apr_size_t count;
-    apr_size_t known; /* how many exist at all */
+    apr_size_t known;         /* how many exist at all */
     apr_interval_time_t back; /* how far back one may look, at all of cams */
 } wall_t;
 
@@ -61,8 +61,8 @@ static void choose_those(wall_t *wall, kc_selection_ask_fn *ask)
     wall->known = (apr_size_t)known->nelts;
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
     wall->count =
-        kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts, wall->known,
-                            ask, wall, apr_pcalloc(pool, wall->known + 1), wall->cams);
+        kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts, wall->known, ask,
+                            wall, apr_pcalloc(pool, wall->known + 1), wall->cams);
 }
 
 static void choose(wall_t *wall)
@@ -305,7 +305,7 @@ static int handle_cameras(request_rec *r)
     wall_t wall = { 0 };
     int rc;
 
-    if (!r->handler || strcmp(r->handler, "kafkacam-cameras") != 0) {
+    if (!r->handler || strcmp(r->handler, KC_HANDLER_CAMERAS) != 0) {
         return DECLINED;
     }
     if ((rc = kc_page_check_method(r)) != OK) {
@@ -313,7 +313,7 @@ static int handle_cameras(request_rec *r)
     }
     wall.r = r;
     wall.config = kc_config_get(r->server);
-    tail = kc_config_tail(r, &wall.base);
+    tail = kc_config_tail(r, KC_HANDLER_CAMERAS, &wall.base);
     if (!tail || !wall.config->source) {
         return kc_page_send_text(r, HTTP_NOT_FOUND,
                                  "This server has no cameras (KafkaCamBrokers).");

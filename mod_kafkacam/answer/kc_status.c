@@ -437,11 +437,11 @@ static int is_asked(request_rec *r, const char *word)
 
 static int handle_status(request_rec *r)
 {
-    int metrics = r->handler && !strcmp(r->handler, "kafkacam-metrics");
+    int metrics = r->handler && !strcmp(r->handler, KC_HANDLER_METRICS);
     report_t report;
     int rc;
 
-    if (!metrics && (!r->handler || strcmp(r->handler, "kafkacam-status"))) {
+    if (!metrics && (!r->handler || strcmp(r->handler, KC_HANDLER_STATUS))) {
         return DECLINED;
     }
     if ((rc = kc_page_check_method(r)) != OK) {

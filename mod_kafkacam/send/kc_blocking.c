@@ -1,10 +1,10 @@
 #include "kc_blocking.h"
 
-#include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include "kc_bucket.h"
+#include "kc_child.h"
 #include "kc_counters.h"
 #include "kc_timers.h"
 #include "kc_doorbell.h"
@@ -133,13 +133,6 @@ static int client_is_gone(const request_rec *r)
            (socket && apr_socket_atreadeof(socket, &eof) == APR_SUCCESS && eof);
 }
 
-static int child_is_stopping(void)
-{
-    int state;
-
-    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
-}
-
 /* From news of the past to those of live pictures. */
 static apr_status_t change_company(meeting_t *meeting, kc_viewer_t *viewer)
 {
@@ -176,7 +169,7 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
     if (send_part(viewer, brigade) != APR_SUCCESS) {
         return;
     }
-    while (!child_is_stopping() && kc_viewer_recheck(viewer, now)) {
+    while (!kc_child_is_stopping() && kc_viewer_recheck(viewer, now)) {
         if (kc_doorbell_wait(&meeting->bell, 0)) {
             hear(viewer);
         }
@@ -192,12 +185,9 @@ static void send_all(kc_viewer_t *viewer, meeting_t *meeting)
  * whole server. */
 static int too_many(const kc_config_t *config)
 {
-    int threaded = AP_MPMQ_NOT_SUPPORTED;
-    apr_int64_t viewers;
+    apr_int64_t viewers = kc_child_is_threaded() ? kc_counters_own(KC_COUNTER_BLOCKING_VIEWERS)
+                                                 : kc_counters_sum(KC_COUNTER_BLOCKING_VIEWERS);
 
-    ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded);
-    viewers = threaded == AP_MPMQ_NOT_SUPPORTED ? kc_counters_sum(KC_COUNTER_BLOCKING_VIEWERS)
-                                                : kc_counters_own(KC_COUNTER_BLOCKING_VIEWERS);
     return viewers > config->max_blocking_viewers;
 }
 

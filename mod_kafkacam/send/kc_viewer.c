@@ -2,12 +2,12 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <apr_atomic.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include "kc_child.h"
 #include "kc_clients.h"
 #include "kc_counters.h"
 #include "kc_http1.h"
@@ -29,19 +29,11 @@ void kc_viewer_senders(kc_viewer_sender_fn *suspended, kc_viewer_sender_fn *bloc
     make_room = room;
 }
 
-/* Once a minute and child: whoever reads the log learns of the limit, however many are refused. */
-static int time_to_tell(apr_uint32_t *told)
-{
-    apr_uint32_t minute = (apr_uint32_t)(apr_time_sec(apr_time_now()) / 60);
-
-    return apr_atomic_xchg32(told, minute) != minute;
-}
-
 int kc_viewer_refuse(request_rec *r, const char *limit)
 {
     static apr_uint32_t told;
 
-    if (time_to_tell(&told)) {
+    if (kc_child_time_to_tell(&told)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       KC_ID(2300) "%s is reached: viewers are refused with 503", limit);
     }
@@ -78,8 +70,8 @@ static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
         kc_choice_create(spec->hub, spec->cams, spec->cam_count, spec->form == KC_VIEWER_WALL,
                          spec->interval, r->connection->pool);
     if (spec->past) {
-        viewer->playback = kc_playback_create(spec->past, viewer->choice, spec->offsets,
-                                              r->connection->pool);
+        viewer->playback =
+            kc_playback_create(spec->past, viewer->choice, spec->offsets, r->connection->pool);
     }
     viewer->moved = viewer->said = viewer->checked = kc_timers_now();
     if (spec->form == KC_VIEWER_MJPEG) {
@@ -118,7 +110,7 @@ static void bound_wall(request_rec *r, const kc_config_t *config, kc_viewer_spec
     if (spec->cam_count <= most) {
         return;
     }
-    if (time_to_tell(&told)) {
+    if (kc_child_time_to_tell(&told)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       KC_ID(2330) "a wall of %" APR_SIZE_T_FMT
                                   " cameras shows the first %" APR_SIZE_T_FMT
@@ -366,9 +358,8 @@ static int note_for_log(request_rec *r)
     }
     apr_table_setn(last->notes, "kafkacam-frames",
                    apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, viewer->frames));
-    apr_table_setn(
-        last->notes, "kafkacam-skipped",
-        apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, skipped_so_far(viewer)));
+    apr_table_setn(last->notes, "kafkacam-skipped",
+                   apr_psprintf(last->pool, "%" APR_UINT64_T_FMT, skipped_so_far(viewer)));
     if (viewer->form != KC_VIEWER_WALL) {
         apr_table_setn(last->notes, "kafkacam-camera",
                        apr_psprintf(last->pool, "%u", kc_choice_cam(viewer->choice, 0)));

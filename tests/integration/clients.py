@@ -48,6 +48,15 @@ def get(httpd, path, **options):
     return requests.get(httpd.url(path), **options)
 
 
+def status_of(httpd, target, method="GET", headers=()):
+    """The status of a request whose target goes out as it is written."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close",
+             *(f"{name}: {value}" for name, value in dict(headers).items())]
+    with socket.create_connection(("127.0.0.1", httpd.port), 10) as line:
+        line.sendall("\r\n".join(lines + ["", ""]).encode())
+        return int(line.makefile("rb").readline().split()[1])
+
+
 def wait_for_pictures(httpd, numbers, deadline_s=30):
     for number in numbers:
         stack.wait_for(lambda n=number: get(httpd, f"/cam/{n}.jpg").status_code == 200, deadline_s,

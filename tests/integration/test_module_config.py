@@ -92,3 +92,11 @@ def test_a_wrong_secret_is_not_repeated(configtest):
     status, text = configtest("KafkaCamProperty sasl.oauthbearer.method hunter2secret")
     assert status != 0
     assert "hunter2secret" not in text
+
+
+def test_walls_that_would_show_nothing_are_said(configtest):
+    status, text = configtest("KafkaCamPath /live")
+    assert status == 0
+    assert text.count("KC2034") == 1
+    assert '<Location "/live">' in text
+    assert "KC2034" not in configtest("")[1]
