@@ -68,10 +68,11 @@ void sandbox_begin(int has_supervisor)
 
 #ifdef HAVE_SECCOMP
 
-/* A list of what is refused, not of what is allowed: FFmpeg, librdkafka, the resolver's plug-ins,
- * TLS and each glibc bring system calls of their own from release to release, and a camera that
- * dies in the field of a harmless new one costs more than the last per cent of strictness brings.
- * What makes an intruder's next step is refused: programs, processes, files, kernel. */
+/* A list of what is refused, not of what is allowed: the decoder, librdkafka, the resolver's
+ * plug-ins, TLS and each glibc bring system calls of their own from release to release, and a
+ * camera that dies in the field of a harmless new one costs more than the last per cent of
+ * strictness brings. What makes an intruder's next step is refused: programs, processes, files,
+ * kernel. */
 static const int refused[] = {
     SCMP_SYS(execve),
     SCMP_SYS(execveat),
@@ -155,6 +156,29 @@ static const int refused[] = {
     SCMP_SYS(vhangup),
     SCMP_SYS(syslog),
     SCMP_SYS(listen),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    /* Ways to files and memory of others that neither decoder nor librdkafka take. */
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(copy_file_range),
+    SCMP_SYS(sendfile),
+    SCMP_SYS(splice),
+    SCMP_SYS(tee),
+    SCMP_SYS(vmsplice),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(inotify_init),
+    SCMP_SYS(inotify_init1),
+    SCMP_SYS(fanotify_init),
+    SCMP_SYS(shmget),
+    SCMP_SYS(shmat),
+    SCMP_SYS(semget),
+    SCMP_SYS(msgget),
+    SCMP_SYS(mq_open),
+    SCMP_SYS(chdir),
+    SCMP_SYS(fchdir),
 };
 
 /* These LeakSanitizer needs. */
@@ -215,6 +239,13 @@ static int refuse_sockets(scmp_filter_ctx filter)
                               SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
     scmp_datum_t family;
 
+    /* TCP and UDP; the netlink socket of the resolver is raw, too. */
+    rc |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                           SCMP_A0(SCMP_CMP_EQ, AF_INET),
+                           SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_RAW)) |
+          seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                           SCMP_A0(SCMP_CMP_EQ, AF_INET6),
+                           SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_RAW));
     for (family = AF_INET + 1; family < AF_NETLINK; family++) {
         if (family != AF_INET6) {
             rc |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -107,11 +108,20 @@ static int sockets(void)
     if (socket(AF_PACKET, SOCK_RAW, 0) != -1 || errno != EAFNOSUPPORT) {
         return 1;
     }
+    if (socket(AF_INET, SOCK_RAW, IPPROTO_UDP) != -1 || errno != EPERM) {
+        return 2;
+    }
+    if (accept(listening, NULL, NULL) != -1 || errno != EPERM) {
+        return 3;
+    }
     return listen(listening, 1) != -1;
 }
 
 static int memory(void)
 {
+    if (memfd_create("x", 0) != -1 || errno != EPERM) {
+        return 2;
+    }
     return mmap(NULL, (size_t)4 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
 }
 
