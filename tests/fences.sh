@@ -10,7 +10,7 @@
 set -u
 cd "${top_srcdir:-$(dirname "$0")/..}" || exit 1
 
-wire="kc_wire"
+wire="kc_wire kc_marks"
 shared="$wire clock mem once log value settings job url"
 supervisor="$shared conf catalog placement notify process supervisor main"
 camera="$shared options sandbox picture gop address tls line ports jfif digest rtsp sdp rtp depacket_unit depacket_parts depacket_nal depacket_jpeg depacket session decode pace scale colour jpeg sink outlet meter camera"

@@ -212,9 +212,6 @@ static int send_stream(wall_t *wall)
     spec.cam_count = wall->count;
     spec.may_see = kc_permission_may_see;
     kc_page_set_headers(r);
-    /* The page compares it with its own clock, to say how old a picture is. */
-    apr_table_setn(r->headers_out, "X-Server-Time",
-                   apr_psprintf(r->pool, "%" APR_TIME_T_FMT, apr_time_now()));
     if (kc_replay_is_wanted(r) &&
         kc_replay_prepare(r, &spec, small ? KC_LAYER_SMALL : KC_LAYER_FULL, wall->back) != OK) {
         return OK;

@@ -27,6 +27,10 @@
 #define STATES_AT_ONCE 64
 #define STATES_MS      20
 
+/* By chance two pictures in a row hold CR LF - - once in years: so many do because their camera
+ * writes it into each. */
+#define DASHES_WORTH 5
+
 typedef struct {
     /* Guarded by lock. */
     int wanted;         /* somebody watches */
@@ -46,6 +50,7 @@ typedef struct {
     apr_int64_t behind;  /* what lies before is looked back at; 0: nothing is */
     kc_frame_t *found;   /* ours: the newest picture in it so far */
     int last_error;      /* said so far */
+    unsigned dashes;     /* pictures in a row that hold CR LF - - */
     kc_verdict_delay_t delay;
 } partition_t;
 
@@ -436,6 +441,20 @@ static void note_epoch(topic_t *topic, const kc_frame_t *frame, kc_roster_verdic
     }
 }
 
+static void note_dashes(topic_t *topic, const kc_frame_t *frame)
+{
+    partition_t *partition = &topic->partitions[frame->cam];
+
+    partition->dashes = frame->dashes ? partition->dashes + 1 : 0;
+    if (partition->dashes == DASHES_WORTH) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, topic->feed->s,
+                     KC_ID(2331) "camera %u: each picture of %s holds CR LF - -, where FFmpeg and "
+                                 "OpenCV would end: the plain stream does not show them, walls and "
+                                 "?meta=1 do",
+                     frame->cam, topic->name);
+    }
+}
+
 /* Show it, if it is not a replaced producer's. Takes over the caller's reference. */
 static void show(topic_t *topic, kc_frame_t *frame, apr_time_t steady)
 {
@@ -448,6 +467,7 @@ static void show(topic_t *topic, kc_frame_t *frame, apr_time_t steady)
     verdict = kc_roster_picture(topic->feed->roster, (kc_layer_t)topic->kind, frame, partition->old,
                                 steady);
     note_epoch(topic, frame, verdict);
+    note_dashes(topic, frame);
     if (verdict >= KC_ROSTER_OUTDATED) {
         kc_counters_add(KC_COUNTER_FRAMES_OUTDATED, 1);
         count(topic, frame->cam, frame->offset, KC_COUNTERS_OUTDATED, frame->size, 0);

@@ -28,6 +28,7 @@ typedef struct kc_frame_t {
     apr_time_t arrived;  /* here */
     apr_uint64_t seq;    /* header "seq", 0: not said */
     apr_uint64_t epoch_ms;
+    int dashes;         /* CR LF - - stands in it: not for streams without lengths (kc_marks.h) */
     apr_uint32_t width; /* 0: not said */
     apr_uint32_t height;
     apr_size_t size; /* bytes in data */

@@ -5,6 +5,7 @@
 typedef struct {
     apr_thread_mutex_t *lock;           /* guards everything below */
     kc_frame_t *newest[KC_FRAME_KINDS]; /* our references, NULL before the first */
+    kc_frame_t *plain;                  /* the newest picture without dashes, our reference too */
     apr_uint64_t number;                /* of the last frame of any kind */
     apr_uint64_t nth[KC_FRAME_KINDS];   /* how many of each kind there were */
     APR_RING_HEAD(kc_watches_t, kc_hub_watch_t) watches;
@@ -27,6 +28,7 @@ static apr_status_t drop_frames(void *data)
         for (kind = 0; kind < KC_FRAME_KINDS; kind++) {
             kc_frame_unref(hub->slots[cam].newest[kind]);
         }
+        kc_frame_unref(hub->slots[cam].plain);
     }
     return APR_SUCCESS;
 }
@@ -85,7 +87,7 @@ void kc_hub_tell(kc_hub_t *hub, apr_uint32_t cam)
 
 apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
 {
-    kc_frame_t *old, *notice = NULL;
+    kc_frame_t *old, *notice = NULL, *plain = NULL;
     slot_t *slot;
 
     if (frame->cam >= hub->cams) {
@@ -102,10 +104,15 @@ apr_status_t kc_hub_publish(kc_hub_t *hub, kc_frame_t *frame)
         notice = slot->newest[KC_FRAME_NOTICE];
         slot->newest[KC_FRAME_NOTICE] = NULL;
     }
+    if (frame->kind == KC_FRAME_PICTURE && !frame->dashes) {
+        plain = slot->plain;
+        slot->plain = kc_frame_ref(frame);
+    }
     tell_watches(slot, frame->cam);
     apr_thread_mutex_unlock(slot->lock);
     kc_frame_unref(old);
     kc_frame_unref(notice);
+    kc_frame_unref(plain);
     return APR_SUCCESS;
 }
 
@@ -123,7 +130,7 @@ kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
     return frame;
 }
 
-kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after)
+kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after, int plain)
 {
     kc_frame_t *frame;
     slot_t *slot;
@@ -135,7 +142,7 @@ kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after)
     apr_thread_mutex_lock(slot->lock);
     frame = slot->newest[KC_FRAME_NOTICE];
     if (!frame) {
-        frame = slot->newest[KC_FRAME_PICTURE];
+        frame = plain ? slot->plain : slot->newest[KC_FRAME_PICTURE];
     }
     frame = frame && frame->number > after ? kc_frame_ref(frame) : NULL;
     apr_thread_mutex_unlock(slot->lock);
@@ -144,7 +151,7 @@ kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after)
 
 void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam)
 {
-    kc_frame_t *gone[KC_FRAME_KINDS];
+    kc_frame_t *gone[KC_FRAME_KINDS], *plain;
     slot_t *slot;
     int kind;
 
@@ -157,10 +164,13 @@ void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam)
         gone[kind] = slot->newest[kind];
         slot->newest[kind] = NULL;
     }
+    plain = slot->plain;
+    slot->plain = NULL;
     apr_thread_mutex_unlock(slot->lock);
     for (kind = 0; kind < KC_FRAME_KINDS; kind++) {
         kc_frame_unref(gone[kind]);
     }
+    kc_frame_unref(plain);
 }
 
 apr_status_t kc_hub_watch(kc_hub_t *hub, apr_uint32_t cam, kc_hub_watch_t *watch)

@@ -52,8 +52,9 @@ kc_frame_t *kc_hub_newest(kc_hub_t *hub, apr_uint32_t cam, kc_frame_kind_t kind,
 
 /* What a viewer of cam alone looks at: the notice while there is one, else the newest picture; NULL
  * if its number is not above after. So a notice is never followed by the old picture it replaced.
- * Any thread. You own one reference. */
-kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after);
+ * plain: of the pictures only those without dashes (kc_frame.h). Any thread. You own one
+ * reference. */
+kc_frame_t *kc_hub_shown(kc_hub_t *hub, apr_uint32_t cam, apr_uint64_t after, int plain);
 
 /* Forget all frames of cam: its number now means another camera, or none. */
 void kc_hub_forget(kc_hub_t *hub, apr_uint32_t cam);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "kc_jpeg.h"
+#include "kc_marks.h"
 
 /* Nobody sends a larger JPEG; what is larger is dropped. */
 #define PICTURE_MAX (16 * 1024 * 1024)
@@ -11,7 +12,14 @@ const char *kc_record_wrong(const kc_kafka_event_t *event)
     if (event->value_size > PICTURE_MAX) {
         return "is larger than 16 MiB";
     }
-    return kc_jpeg_is(event->value, event->value_size) ? NULL : "is no JPEG";
+    if (!kc_jpeg_is(event->value, event->value_size)) {
+        return "is no JPEG";
+    }
+    if (kc_marks_find(event->value, event->value_size) & KC_MARKS_BOUNDARY) {
+        return "holds the boundary of our streams (--" KC_MARKS_WORD
+               "), which no camera writes: a browser would take what follows it for something else";
+    }
+    return NULL;
 }
 
 kc_frame_t *kc_record_frame(const kc_kafka_event_t *event, apr_time_t now)
@@ -21,6 +29,7 @@ kc_frame_t *kc_record_frame(const kc_kafka_event_t *event, apr_time_t now)
 
     memcpy(frame->data, event->value, event->value_size);
     kc_kafka_headers(event, &meta);
+    frame->dashes = kc_marks_find(frame->data, frame->size) != 0;
     frame->offset = event->offset;
     frame->arrived = now;
     frame->captured = kc_wire_captured(&meta, event->stamp_ms, now);

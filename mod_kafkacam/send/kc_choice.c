@@ -10,7 +10,7 @@ typedef struct {
     unsigned char news; /* NEWS_ bits: what may be new since we looked */
     unsigned char dropped;
     unsigned char held;
-    apr_int64_t from; /* no picture before this offset; 0 once there was one */
+    apr_int64_t from;   /* no picture before this offset; 0 once there was one */
     apr_uint64_t state; /* numbers of the last frames taken, 0: none */
     apr_uint64_t picture;
     apr_uint64_t nth; /* of the last picture, to count what was skipped */
@@ -21,6 +21,7 @@ struct kc_choice_t {
     kc_thread_t thread;
     kc_hub_t *hub;
     int wall;
+    int plain; /* no pictures with dashes */
     apr_interval_time_t interval;
     apr_size_t count;
     apr_size_t turn; /* the seat whose picture is looked at first */
@@ -45,6 +46,11 @@ kc_choice_t *kc_choice_create(kc_hub_t *hub, const apr_uint32_t *cams, apr_size_
         kc_choice_tell(choice, seat);
     }
     return choice;
+}
+
+void kc_choice_without_dashes(kc_choice_t *choice)
+{
+    choice->plain = 1;
 }
 
 apr_size_t kc_choice_count(const kc_choice_t *choice)
@@ -149,9 +155,9 @@ static void count_picture(kc_choice_t *choice, seat_t *seat, const kc_frame_t *f
 
 static kc_frame_t *newest(kc_choice_t *choice, seat_t *seat)
 {
-    kc_frame_t *frame =
-        choice->wall ? kc_hub_newest(choice->hub, seat->cam, KC_FRAME_PICTURE, seat->picture)
-                     : kc_hub_shown(choice->hub, seat->cam, seat->picture);
+    kc_frame_t *frame = choice->wall
+                            ? kc_hub_newest(choice->hub, seat->cam, KC_FRAME_PICTURE, seat->picture)
+                            : kc_hub_shown(choice->hub, seat->cam, seat->picture, choice->plain);
 
     if (frame && frame->kind == KC_FRAME_PICTURE) {
         if (frame->offset >= 0 && frame->offset < seat->from) {
@@ -210,7 +216,8 @@ kc_frame_t *kc_choice_next(kc_choice_t *choice, apr_time_t now)
 kc_frame_t *kc_choice_again(kc_choice_t *choice)
 {
     seat_t *seat = &choice->seats[0];
-    kc_frame_t *frame = seat->dropped ? NULL : kc_hub_shown(choice->hub, seat->cam, 0);
+    kc_frame_t *frame =
+        seat->dropped ? NULL : kc_hub_shown(choice->hub, seat->cam, 0, choice->plain);
 
     if (frame) {
         seat->picture = frame->number;

@@ -19,6 +19,10 @@ typedef struct kc_choice_t kc_choice_t;
 kc_choice_t *kc_choice_create(kc_hub_t *hub, const apr_uint32_t *cams, apr_size_t count, int wall,
                               apr_interval_time_t interval, apr_pool_t *pool);
 
+/* Of a single camera's choice: for a stream without lengths, which shows no picture with dashes
+ * (kc_frame.h). Those are skipped and counted like others. */
+void kc_choice_without_dashes(kc_choice_t *choice);
+
 apr_size_t kc_choice_count(const kc_choice_t *choice);
 apr_uint32_t kc_choice_cam(const kc_choice_t *choice, apr_size_t seat);
 

@@ -8,8 +8,9 @@
 
 #include <sys/uio.h>
 #include "kc_frame.h"
+#include "kc_marks.h"
 
-#define KC_MJPEG_BOUNDARY "frame"
+#define KC_MJPEG_BOUNDARY KC_MARKS_WORD
 
 /* "--frame", headers with 20-digit numbers, the empty line. */
 #define KC_MJPEG_HEAD_MAX 256

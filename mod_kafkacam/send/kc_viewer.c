@@ -17,6 +17,10 @@
  * 0.15 s old with it, and 4 s and growing without. */
 #define NOTSENT_LOWAT 16384
 
+/* Whatever a browser takes a stream for, when somebody opens it as a page: it shows images, and has
+ * no rights of this site. A browser's own page around an image has its styles in it. */
+#define POLICY "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+
 static kc_viewer_sender_fn *send_suspended;
 static kc_viewer_sender_fn *send_blocking;
 static kc_viewer_room_fn *make_room;
@@ -75,6 +79,7 @@ static kc_viewer_t *create(request_rec *r, const kc_viewer_spec_t *spec)
     }
     viewer->moved = viewer->said = viewer->checked = kc_timers_now();
     if (spec->form == KC_VIEWER_MJPEG) {
+        kc_choice_without_dashes(viewer->choice);
         kc_mjpeg_open_plain(&viewer->part);
     }
     else if (spec->form == KC_VIEWER_MJPEG_META) {
@@ -95,6 +100,13 @@ static void set_headers(request_rec *r, kc_viewer_form_t form)
                                : "multipart/x-mixed-replace; boundary=" KC_MJPEG_BOUNDARY);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Accel-Buffering", "no");
+    apr_table_setn(r->headers_out, "Content-Security-Policy", POLICY);
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    if (form == KC_VIEWER_WALL) {
+        /* The page compares it with its own clock, to say how old a picture is. */
+        apr_table_setn(r->headers_out, "X-Server-Time",
+                       apr_psprintf(r->pool, "%" APR_TIME_T_FMT, apr_time_now()));
+    }
     apr_table_setn(r->subprocess_env, "no-gzip", "1");
     apr_table_setn(r->subprocess_env, "no-brotli", "1");
     r->no_local_copy = 1;

@@ -460,7 +460,7 @@ static void take_jpeg(struct camera *camera, const struct session_unit *unit)
     }
     captured_us = capture_time(camera, &unit->times);
     if (mask & (1u << SINK_WHOLE) &&
-        outlet_passes(camera->outlets[SINK_WHOLE], jfif.width, jfif.size)) {
+        outlet_passes(camera->outlets[SINK_WHOLE], jfif.width, unit->coded->data, jfif.size)) {
         pass_jpeg(camera, &jfif, unit->coded->data, captured_us);
         mask &= ~(1u << SINK_WHOLE);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "clock.h"
 #include "jpeg.h"
+#include "kc_marks.h"
 #include "log.h"
 #include "mem.h"
 #include "pace.h"
@@ -67,10 +68,10 @@ int outlet_wants(struct outlet *outlet, int64_t media_us)
     return pace_rhythm_wants(&outlet->rhythm, media_us);
 }
 
-int outlet_passes(const struct outlet *outlet, uint32_t width, size_t size)
+int outlet_passes(const struct outlet *outlet, uint32_t width, const uint8_t *jpeg, size_t size)
 {
     return outlet->pass && size <= outlet->max_bytes &&
-           (!outlet->max_width || width <= outlet->max_width);
+           (!outlet->max_width || width <= outlet->max_width) && !kc_marks_find(jpeg, size);
 }
 
 static void complain(struct outlet *outlet, size_t size)
@@ -103,6 +104,21 @@ static int send(struct outlet *outlet, const uint8_t *jpeg, size_t size, uint32_
     return 0;
 }
 
+/* Encode; where by chance the JPEG holds what would end a stream in the middle, once more with
+ * other numbers. 0, or -1. */
+static int compress(struct outlet *outlet, const struct picture *picture, const uint8_t **jpeg,
+                    size_t *size)
+{
+    int quality = outlet->quality_now;
+
+    do {
+        if (jpeg_compress(outlet->jpeg, picture, quality, jpeg, size)) {
+            return -1;
+        }
+    } while (kc_marks_find(*jpeg, *size) && --quality >= QUALITY_MIN);
+    return 0;
+}
+
 /* Encode and send, at lower quality where it is too large. Returns 1 if it went out. */
 static int encode(struct outlet *outlet, const struct picture *picture, int64_t captured_us)
 {
@@ -110,7 +126,7 @@ static int encode(struct outlet *outlet, const struct picture *picture, int64_t 
     size_t size;
 
     for (;;) {
-        if (jpeg_compress(outlet->jpeg, picture, outlet->quality_now, &jpeg, &size)) {
+        if (compress(outlet, picture, &jpeg, &size)) {
             return 0;
         }
         if (send(outlet, jpeg, size, (uint32_t)picture->width, (uint32_t)picture->height,

@@ -28,9 +28,9 @@ void outlet_close(struct outlet *outlet);
 /* Whether the picture of this time is one to publish. Ask once for each picture. */
 int outlet_wants(struct outlet *outlet, int64_t media_us);
 
-/* Whether a camera's own JPEG of this size may go as it is: it is not wider than wanted, nor too
- * large, nor was a quality asked for. */
-int outlet_passes(const struct outlet *outlet, uint32_t width, size_t size);
+/* Whether a camera's own JPEG may go as it is: it is not wider than wanted, nor too large, no
+ * quality was asked for, and nothing in it ends a stream (kc_marks.h). */
+int outlet_passes(const struct outlet *outlet, uint32_t width, const uint8_t *jpeg, size_t size);
 
 /* 1: handed to the sink. 0: dropped and counted. */
 int outlet_picture(struct outlet *outlet, const struct picture *picture, int64_t captured_us);

@@ -39,9 +39,48 @@ def test_headers_of_the_stream(module, feed):
         assert answer.getheader("Cache-Control") == "no-store"
         assert answer.getheader("X-Accel-Buffering") == "no"
         assert answer.getheader("Connection") == "close"
+        assert answer.getheader("X-Content-Type-Options") == "nosniff"
+        assert "sandbox" in answer.getheader("Content-Security-Policy").split("; ")
         assert answer.getheader("Transfer-Encoding") is None
         assert answer.getheader("Content-Length") is None
         assert stream.part()[0] == {"content-type": "image/jpeg"}
+
+
+def with_comment(jpeg, comment):
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]
+
+
+@pytest.mark.expects_log("KC2331")
+def test_a_picture_that_would_end_a_stream_without_lengths_is_not_shown_there(module, feed):
+    """FFmpeg and OpenCV end at CR LF - -."""
+    feed.record(3, clients.paint(3, 1))
+    with clients.Stream(module, "/cam/3") as plain, clients.Stream(module, "/cam/3?meta=1") as meta:
+        assert played(plain) == played(meta) == [(3, 1)]
+        for frame in range(2, 8):
+            feed.record(3, with_comment(clients.paint(3, frame), b"a\r\n--b"))
+            assert played(meta) == [(3, frame)]
+        module.wait_log("KC2331")
+        feed.record(3, clients.paint(3, 8))
+        assert played(plain) == played(meta) == [(3, 8)]
+
+
+@pytest.mark.expects_log("KC2020")
+def test_a_record_with_our_boundary_in_it_never_leaves(module, feed):
+    """Firefox and Chromium end a part there whatever its length, and show what follows as it says."""
+    feed.record(3, clients.paint(3, 1))
+    attack = (b"\xff\xd8\xff\r\n--frame\r\nContent-Type: text/html\r\nContent-Length: 25\r\n\r\n"
+              b"<script>alert(1)</script>\r\n--frame\r\n")
+    paths = ("/cam/3", "/cam/3?meta=1", "/cameras/3-3/stream")
+    streams = [clients.Stream(module, path) for path in paths]
+    for stream in streams:
+        assert clients.read_picture(stream.jpeg()) == (3, 1)
+    for record in (attack, with_comment(clients.paint(3, 2), b"\n--frame\n")):
+        feed.record(3, record)
+    feed.record(3, clients.paint(3, 3))
+    for stream in streams:
+        assert clients.read_picture(stream.jpeg()) == (3, 3)
+        stream.close()
+    assert clients.read_picture(clients.get(module, "/cam/3.jpg").content) == (3, 3)
 
 
 def test_metadata_of_each_part_on_demand(module, feed):

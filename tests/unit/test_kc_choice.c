@@ -147,6 +147,39 @@ static void what_there_is_can_be_had_again_whatever_the_interval(void **state)
     assert_null(kc_choice_again(choice));
 }
 
+static void publish_dashes(kc_choice_t *choice, char mark)
+{
+    kc_frame_t *frame = kc_frame_create(KC_FRAME_PICTURE, 1, 1);
+
+    frame->data[0] = mark;
+    frame->dashes = 1;
+    kc_hub_publish(hub, frame);
+    kc_choice_tell(choice, 0);
+}
+
+static void a_stream_without_lengths_shows_no_picture_with_dashes(void **state)
+{
+    kc_choice_t *plain = kc_choice_create(hub, cams, 1, 0, 0, pool);
+    kc_choice_t *meta = kc_choice_create(hub, cams, 1, 0, 0, pool);
+    kc_frame_t *frame;
+
+    kc_choice_without_dashes(plain);
+    publish_dashes(plain, 'x');
+    assert_string_equal(drain(plain, 1), "");
+    assert_null(kc_choice_again(plain));
+    news(plain, 0, KC_FRAME_PICTURE, 'a');
+    assert_string_equal(drain(plain, 1), "1a");
+    publish_dashes(plain, 'y');
+    assert_string_equal(drain(plain, 1), "");
+    frame = kc_choice_again(plain);
+    assert_int_equal(frame->data[0], 'a');
+    kc_frame_unref(frame);
+    assert_string_equal(drain(meta, 1), "1y");
+    news(plain, 0, KC_FRAME_PICTURE, 'b');
+    assert_string_equal(drain(plain, 1), "1b");
+    assert_int_equal(kc_choice_skipped(plain), 1);
+}
+
 static void a_dropped_camera_is_never_sent_again(void **state)
 {
     kc_choice_t *choice = kc_choice_create(hub, cams, 3, 1, 0, pool);
@@ -173,6 +206,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_interval_thins_a_camera_out_and_keeps_its_rhythm,
                                         make_hub, end_hub),
         cmocka_unit_test_setup_teardown(what_there_is_can_be_had_again_whatever_the_interval,
+                                        make_hub, end_hub),
+        cmocka_unit_test_setup_teardown(a_stream_without_lengths_shows_no_picture_with_dashes,
                                         make_hub, end_hub),
         cmocka_unit_test_setup_teardown(a_dropped_camera_is_never_sent_again, make_hub, end_hub),
     };
