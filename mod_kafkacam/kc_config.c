@@ -543,8 +543,8 @@ int kc_config_has_location(const server_rec *s, const char *path, const char *ha
         core_dir_config *location = ap_get_core_module_config(locations[i]);
         int here = !path || location_covers(location, path) == (apr_ssize_t)strlen(path);
 
-        /* What an expression will say nobody knows yet. */
-        if (here && (location->expr_handler ||
+        /* What an expression will say nobody knows yet: perhaps it is what is looked for there. */
+        if (here && ((path && location->expr_handler) ||
                      (location->handler && !strcmp(location->handler, handler)))) {
             return 1;
         }

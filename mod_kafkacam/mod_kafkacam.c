@@ -14,6 +14,7 @@
 #include "kc_counters.h"
 #include "kc_clients.h"
 #include "kc_advice.h"
+#include "kc_lease.h"
 #include "kc_kafka.h"
 #include "kc_source.h"
 #include "kc_past.h"
@@ -188,6 +189,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
+    kc_lease_register_hooks(pool);
     kc_viewer_register_hooks(pool);
     kc_viewer_senders(kc_pump_send, kc_blocking_send, kc_pump_make_room);
     kc_pump_register_hooks(pool);

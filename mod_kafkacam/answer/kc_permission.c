@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include "kc_child.h"
 #include "kc_config.h"
+#include "kc_lease.h"
 
 /* In the notes of a request while its questions are asked. */
 #define ASKING "kafkacam-asking"
@@ -86,6 +87,7 @@ static int ask(request_rec *r, apr_uint32_t cam, const char **challenge, apr_int
         *past = status == HTTP_OK ? kc_config_past(question->per_dir_config) : 0;
     }
     ap_destroy_sub_req(question);
+    kc_lease_end(r);
     return status;
 }
 

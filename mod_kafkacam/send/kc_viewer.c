@@ -11,6 +11,7 @@
 #include "kc_clients.h"
 #include "kc_counters.h"
 #include "kc_http1.h"
+#include "kc_lease.h"
 #include "kc_timers.h"
 
 /* Bytes the kernel takes that it has not sent. A viewer at half the stream's rate sees pictures
@@ -153,6 +154,7 @@ int kc_viewer_serve(request_rec *r, const kc_viewer_spec_t *spec)
     if (r->header_only) {
         return OK;
     }
+    kc_lease_end(r);
     viewer = create(r, &bounded);
     if (!kc_clients_enter(r, config->max_viewers_per_client)) {
         return kc_viewer_refuse(r, "KafkaCamMaxViewersPerClient");

@@ -33,12 +33,13 @@ def login(way, name):
     return kind(name, permission.PASSWORDS[name])
 
 
-@pytest.mark.parametrize("way", ["basic", "digest", "group"])
+@pytest.mark.parametrize("way", ["basic", "digest", "group", "dbd"])
 @pytest.mark.expects_log(*DENIED)
 def test_who_is_deleted_loses_every_open_stream_and_nobody_else_does(broker, feed, make_httpd, users,
                                                                      two_cameras, way):
     httpd = make_httpd(broker, children=1, locations=permission.locations(users.section(way)),
-                       modules=users.modules(way), snippet=OFTEN)
+                       modules=users.modules(way),
+                       snippet=OFTEN + (users.server() if way == "dbd" else ""))
     stack.wait_for(lambda: clients.get(httpd, "/cam/1.jpg", auth=login(way, "bob")).ok, 20, "a picture")
     paths = [f"/cam/1{form}" for form in permission.STREAMS] + ["/cameras/stream"]
     streams = {(name, path): requests.get(httpd.url(path), auth=login(way, name), stream=True, timeout=10)
@@ -188,3 +189,26 @@ def test_a_number_above_the_limit_is_unknown_at_once(broker, feed, one_child):
     stack.wait_for(lambda: clients.status_of(httpd, "/cam/3") in (200, 503), 20, "httpd")
     for form in permission.FORMS:
         assert clients.status_of(httpd, f"/cam/10{form}") == 404
+
+
+@pytest.mark.expects_log(*DENIED)
+def test_open_streams_keep_no_database_connection(broker, feed, make_httpd, users, two_cameras):
+    """DBDMax is 2: with more viewers than that, other pages and new viewers still get an answer."""
+    httpd = make_httpd(broker, children=1, locations=permission.locations(users.section("dbd")) + f"""
+<Location "/page">
+    SetHandler server-status
+    {users.section("dbd")}
+</Location>
+""", modules=users.modules("dbd"), snippet=OFTEN + users.server(most=2))
+    alice = permission.BASIC["alice"]
+    stack.wait_for(lambda: clients.get(httpd, "/cam/1.jpg", auth=alice).ok, 20, "a picture")
+    streams = [clients.get(httpd, path, auth=alice, stream=True)
+               for path in 4 * ("/cam/1", "/cam/2/stream", "/cameras/stream")]
+    assert {stream.status_code for stream in streams} == {200}
+    for _ in range(5):
+        assert clients.get(httpd, "/page", auth=alice).status_code == 200
+        assert clients.get(httpd, "/cam/1.jpg", auth=alice).status_code == 200
+    assert clients.get(httpd, "/page").status_code == 401
+    for stream in streams:
+        assert permission.seconds_open(stream, 2) >= 2
+        stream.close()
