@@ -43,7 +43,7 @@ typedef struct {
     int old;             /* the next record may be older than the fetch */
     int late;            /* a record came late: we are on the way to the newest */
     apr_int64_t late_at; /* that record's offset */
-    unsigned step;       /* which of steps the fetch began with */
+    int step;            /* which of steps the fetch began with */
     int met;             /* a record of what is looked back at came */
     int again;           /* look further back */
     int stuck;           /* so often in a row */
@@ -91,18 +91,24 @@ struct kc_feed_t {
 
 /* ---- Partitions come and go ---- */
 
-/* How far before its end a partition is begun to be read. What stands last need be no picture: a
- * tombstone, text, the mark of a transaction. Then it is looked back at, once, and what is found is
- * the newest picture. A log that starts later than there (retention) gives nothing, so less is
- * tried then. */
-static const int steps[] = { 1, 32, 8, 2 };
-#define STEPS (sizeof(steps) / sizeof(steps[0]))
+/* Where a partition is begun to be read. What stands last need be no picture: a tombstone, text,
+ * the mark of a transaction. Then it is looked back at, once, and what is found is the newest
+ * picture. If nothing stands there, the log may start later (retention), so its start is tried; if
+ * that turns out to be further back, it was marks all the way, and that is given up. */
+enum { NEWEST, BACK, START, GIVEN_UP };
+#define LOOK_BACK 32
+static const apr_int64_t steps[] = {
+    [NEWEST] = KC_KAFKA_TAIL(1),
+    [BACK] = KC_KAFKA_TAIL(LOOK_BACK),
+    [START] = KC_KAFKA_BEGINNING,
+    [GIVEN_UP] = KC_KAFKA_TAIL(1),
+};
 
 static void forget_looking_back(partition_t *partition)
 {
     kc_frame_unref(partition->found);
     partition->found = NULL;
-    partition->step = 0;
+    partition->step = NEWEST;
     partition->again = 0;
     partition->behind = 0;
 }
@@ -117,9 +123,9 @@ static void start_partition(topic_t *topic, apr_uint32_t number)
     apr_atomic_set64(&partition->position, (apr_uint64_t)KC_VERDICT_NOT_BEGUN);
     partition->old = 1;
     partition->met = 0;
-    error = kc_kafka_start(topic->handle, number,
-                           states ? KC_KAFKA_BEGINNING : KC_KAFKA_TAIL(steps[partition->step]),
-                           states ? feed->states : feed->queue);
+    error =
+        kc_kafka_start(topic->handle, number, states ? KC_KAFKA_BEGINNING : steps[partition->step],
+                       states ? feed->states : feed->queue);
     if (error) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, feed->s,
                      KC_ID(2005) "partition %u of %s cannot be fetched: %s", number, topic->name,
@@ -248,6 +254,8 @@ static void tend_partition(topic_t *topic, apr_uint32_t number, kc_moment_t now)
     }
     else if (wanted && partition->again) {
         partition->again = 0;
+        kc_frame_unref(partition->found);
+        partition->found = NULL;
         stop_fetching(topic, number);
         start_partition(topic, number);
     }
@@ -480,12 +488,17 @@ static void show(topic_t *topic, kc_frame_t *frame, apr_time_t steady)
 }
 
 /* One of the records before the end that had no picture in it. */
-static void look_at(partition_t *partition, const kc_kafka_event_t *event)
+static void look_at(topic_t *topic, partition_t *partition, const kc_kafka_event_t *event)
 {
     kc_frame_t *frame;
 
     partition->met = 1;
-    if (kc_record_wrong(event)) {
+    if (partition->step == START && event->offset + LOOK_BACK < partition->behind) {
+        partition->step = GIVEN_UP;
+        partition->again = 1;
+        apr_atomic_set32(&topic->feed->dirty, 1);
+    }
+    if (partition->again || kc_record_wrong(event)) {
         return; /* from before somebody watched: nobody's trouble */
     }
     frame = kc_record_frame(event, apr_time_now());
@@ -505,7 +518,7 @@ static void take_picture(topic_t *topic, const kc_kafka_event_t *event)
 
     kc_counters_add(KC_COUNTER_BYTES_RECEIVED, (apr_int64_t)event->value_size);
     if (event->offset < partition->behind) {
-        look_at(partition, event);
+        look_at(topic, partition, event);
         return;
     }
     forget_looking_back(partition); /* this one is new */
@@ -551,8 +564,8 @@ static void take_record(topic_t *topic, const kc_kafka_event_t *event)
 /* The end, and no picture since the fetch began: is it to be looked further back? */
 static int is_to_look_back(partition_t *partition, apr_int64_t end)
 {
-    if (!partition->old || partition->found || end <= 0 || partition->step + 1 >= STEPS ||
-        (partition->step > 0 && partition->met)) {
+    if (!partition->old || partition->found || end <= 0 || partition->step >= START ||
+        (partition->step == BACK && partition->met)) {
         return 0;
     }
     partition->step++;
@@ -569,7 +582,7 @@ static void reached_end_of_pictures(topic_t *topic, const kc_kafka_event_t *even
     if (partition->late && partition->old) {
         land(topic, event, apr_time_now());
     }
-    if (is_to_look_back(partition, event->offset)) {
+    if (partition->again || is_to_look_back(partition, event->offset)) {
         apr_atomic_set32(&topic->feed->dirty, 1);
         return;
     }

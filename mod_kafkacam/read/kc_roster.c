@@ -206,7 +206,6 @@ int kc_roster_broken(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam)
     if (!view) {
         return 0;
     }
-    kc_life_answer(&view->life);
     first = !view->broken_row;
     view->broken_row = 1;
     leave(roster);

@@ -42,7 +42,8 @@ typedef enum {
 kc_roster_verdict_t kc_roster_picture(kc_roster_t *roster, kc_layer_t layer,
                                       const kc_frame_t *frame, int old, kc_steady_t now);
 
-/* A record that is no picture. Says 1 if it is the first one since the camera's last picture. */
+/* A record that is no picture, which does not say that there is none. Says 1 if it is the first one
+ * since the camera's last picture. */
 int kc_roster_broken(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
 
 /* A status record; NULL: the camera was taken off the producer's table. */

@@ -1,10 +1,11 @@
 """The newest picture is found, whatever stands behind it."""
 
+import pytest
+
 import clients
+import rdkafka
 import stack
 from clients import counter, lines_with
-
-import pytest
 
 
 def write(feed, *last):
@@ -84,3 +85,87 @@ def test_requests_for_single_pictures_do_not_keep_many_cameras_fetched(one_child
     with clients.Stream(httpd, "/cam/1") as stream:     # who watches does not count
         assert stream.pictures(1) == [(1, 1)]
         assert counter(httpd, "partitions") == 4
+
+
+# ---- With an Apache Kafka: what the embedded broker does not have ----
+
+@pytest.fixture
+def transactions(broker):
+    with rdkafka.Transactions(broker.address, f"{broker.topic}-cameras") as one:
+        yield one
+
+
+@pytest.mark.apache_only
+def test_marks_of_transactions_do_not_hide_the_newest_picture(broker, feed, transactions, one_child):
+    for frame in (1, 2):
+        transactions.begin()
+        transactions.write(broker.topic, 3, clients.paint(3, frame))
+        transactions.commit()
+    transactions.begin()
+    transactions.write(broker.topic, 3, clients.paint(3, 9))
+    transactions.abort()
+    httpd = one_child()
+    assert clients.read_picture(clients.get(httpd, "/cam/3.jpg").content) == (3, 2)
+
+
+@pytest.mark.apache_only
+def test_a_picture_of_an_open_transaction_is_shown_when_it_is_committed(broker, feed, transactions, one_child):
+    feed.picture(3, 1)
+    transactions.begin()
+    transactions.write(broker.topic, 3, clients.paint(3, 2))
+    httpd = one_child("KafkaCamStaleAfter 1h")
+    with clients.Stream(httpd, "/cam/3", timeout=60) as stream:
+        assert stream.pictures(1) == [(3, 1)]
+        transactions.commit()
+        while stream.shown() != (3, 2):
+            pass
+    httpd = one_child("KafkaCamStaleAfter 1h\nKafkaCamProperty isolation.level read_uncommitted")
+    transactions.begin()
+    transactions.write(broker.topic, 3, clients.paint(3, 3))
+    assert clients.read_picture(clients.get(httpd, "/cam/3.jpg").content) == (3, 3)
+    transactions.abort()
+
+
+@pytest.mark.apache_only
+@pytest.mark.expects_log("KC2020")
+@pytest.mark.parametrize("left", [3, 12])
+def test_a_log_that_starts_late_is_looked_at_from_its_start(broker, feed, one_child, left):
+    """left records are still there, the first of them a picture, and it was to be looked back 32."""
+    for frame in range(1, 41):
+        feed.picture(3, frame)
+    for _ in range(left - 1):
+        feed.record(3, b"text")
+    rdkafka.delete_before(broker.address, broker.topic, 3, 39)
+    httpd = one_child()
+    assert clients.read_picture(clients.get(httpd, "/cam/3.jpg").content) == (3, 40)
+
+
+@pytest.mark.apache_only
+@pytest.mark.expects_log("KC2020")
+def test_behind_many_marks_of_transactions_nothing_is_looked_for(broker, feed, transactions, one_child):
+    """What is found must not be old, and nobody reads a whole log for it."""
+    feed.picture(3, 1)
+    for _ in range(40):
+        transactions.begin()
+        transactions.write(broker.topic, 3, b"not to be seen")
+        transactions.abort()
+    httpd = one_child("KafkaCamStaleAfter 1h")
+    with clients.Stream(httpd, "/cam/3", timeout=30) as stream:
+        assert stream.shown() is None           # "offline since": the end was heard of
+        feed.picture(3, 2)
+        while stream.shown() != (3, 2):
+            pass
+    assert counter(httpd, "frames_received") == 1
+
+
+@pytest.mark.apache_only
+def test_a_log_that_is_empty_by_its_retention_is_told_at_once(broker, feed, one_child):
+    for frame in range(1, 41):
+        feed.picture(3, frame)
+    rdkafka.delete_before(broker.address, broker.topic, 3, 40)
+    httpd = one_child("KafkaCamStaleAfter 1h")
+    with clients.Stream(httpd, "/cam/3", timeout=30) as stream:
+        assert stream.shown() is None           # "offline since": the end was heard of
+        feed.picture(3, 41)
+        while stream.shown() != (3, 41):
+            pass
