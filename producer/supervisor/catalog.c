@@ -345,21 +345,27 @@ static char *quoted(const char *table)
                : mem_print("`%s`", table);
 }
 
-/* The columns that must be there; the others have their defaults. */
+/* The columns that must be there; the others have their defaults. Without "enabled" every camera that
+ * was switched off would start. */
 static int columns_right(MYSQL_RES *result, char *why, size_t size)
 {
+    static const char *const needed[] = { "id", "url", "enabled" };
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
-    unsigned i;
-    int found = 0;
+    const unsigned count = mysql_num_fields(result);
+    unsigned i, j;
 
-    for (i = 0; i < mysql_num_fields(result) && i < COLUMNS_MAX; i++) {
-        found |= !strcasecmp(fields[i].name, "id") ? 1 : !strcasecmp(fields[i].name, "url") ? 2 : 0;
+    for (i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+        for (j = 0; j < count && j < COLUMNS_MAX; j++) {
+            if (!strcasecmp(fields[j].name, needed[i])) {
+                break;
+            }
+        }
+        if (j == count || j == COLUMNS_MAX) {
+            snprintf(why, size, "the table has no column %s (see schema.sql)", needed[i]);
+            return 0;
+        }
     }
-    if (found != 3) {
-        snprintf(why, size, "the table has no column %s (see schema.sql)",
-                 found & 1 ? "url" : "id");
-    }
-    return found == 3;
+    return 1;
 }
 
 /* Connect, read, close. The caller's, or NULL and why. */
