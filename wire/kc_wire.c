@@ -19,7 +19,7 @@ static const struct kc_wire_status_field status_fields[] = {
     { KC_WIRE_STATUS_ERROR, 0 },          { KC_WIRE_STATUS_CPU, 1e6 },
     { KC_WIRE_STATUS_RESTARTS, 1e15 },    { KC_WIRE_STATUS_FPS_IN, 1e6 },
     { KC_WIRE_STATUS_DROPPED, 1e15 },     { KC_WIRE_STATUS_DECODE_MS, 1e9 },
-    { KC_WIRE_STATUS_ENCODE_MS, 1e9 },
+    { KC_WIRE_STATUS_ENCODE_MS, 1e9 },    { KC_WIRE_STATUS_EPOCH, KC_WIRE_NUMBER_MAX },
 };
 
 #define STATUS_FIELDS (sizeof(status_fields) / sizeof(status_fields[0]))

@@ -50,6 +50,7 @@
 #define KC_WIRE_STATUS_HEIGHT      "h"
 #define KC_WIRE_STATUS_BYTES_PER_S "bytes_per_s" /* published */
 #define KC_WIRE_STATUS_HOST        "host"        /* that runs the camera's process */
+#define KC_WIRE_STATUS_EPOCH       "epoch"       /* of that process: whose is highest, runs it */
 #define KC_WIRE_STATUS_ERROR       "error"       /* why not streaming, absent or "" if it is */
 #define KC_WIRE_STATUS_CPU         "cpu"         /* of the camera's process, 1: a whole core */
 #define KC_WIRE_STATUS_RESTARTS    "restarts"    /* of it, since the supervisor started */

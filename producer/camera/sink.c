@@ -1,11 +1,11 @@
 #include "config.h"
 #include "sink.h"
 
-#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
+#include "kafka.h"
 #include "mem.h"
 
 struct sink {
@@ -19,29 +19,6 @@ struct sink {
     uint64_t away_ms;      /* monotonic, 0: the broker takes pictures */
     uint64_t away_dropped; /* since then */
     int size_refused;      /* said so already */
-};
-
-struct setting {
-    const char *name;
-    const char *value;
-    int optional; /* of later versions than 1.8 or with a good default */
-};
-
-/* Live video: soon or never. The queue is bounded in bytes and in time (librdkafka's defaults are
- * 1 GiB and 5 minutes). Nothing is sent twice: a second try would arrive behind later pictures. */
-static const struct setting defaults[] = {
-    { "linger.ms", "0", 0 },
-    { "acks", "1", 0 },
-    { "compression.codec", "none", 0 }, /* JPEGs do not get smaller */
-    { "queue.buffering.max.kbytes", "16384", 0 },
-    { "queue.buffering.max.messages", "1000", 0 },
-    { "message.timeout.ms", "2000", 0 },
-    { "message.send.max.retries", "0", 0 },
-    { "socket.nagle.disable", "true", 0 },
-    { "socket.keepalive.enable", "true", 0 },
-    { "socket.connection.setup.timeout.ms", "5000", 1 },
-    { "reconnect.backoff.max.ms", "1000", 0 },
-    { "topic.metadata.refresh.interval.ms", "30000", 0 }, /* partitions get added while we run */
 };
 
 static void broker_away(struct sink *sink, const char *why)
@@ -118,78 +95,18 @@ static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *bat
     }
 }
 
-/* Called in librdkafka's threads too; log_debug() may be. */
-static void on_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
+static rd_kafka_t *open_client(struct sink *sink)
 {
-    char safe[512];
+    const struct kafka_given given = { sink->job->kafka, sink->job->kafka_count, NULL };
+    rd_kafka_conf_t *conf = kafka_live_conf(&given, sink->job);
 
-    log_debug("librdkafka: %s: %s", facility, log_url(safe, sizeof(safe), text));
-}
-
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, int optional)
-{
-    char why[256];
-
-    if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK || optional) {
-        return 0;
+    sink->brokers = kafka_brokers(&given);
+    if (conf) {
+        rd_kafka_conf_set_opaque(conf, sink);
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+        rd_kafka_conf_set_error_cb(conf, on_error);
     }
-    log_error(1532, "Kafka setting %s: %s", name, why);
-    return -1;
-}
-
-static int set_all(rd_kafka_conf_t *conf, const struct job *job)
-{
-    char text[64];
-    size_t i;
-
-    for (i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
-        if (set(conf, defaults[i].name, defaults[i].value, defaults[i].optional)) {
-            return -1;
-        }
-    }
-    snprintf(text, sizeof(text), "kafkacam-camera-%u", job->cam);
-    if (set(conf, "client.id", text, 0)) {
-        return -1;
-    }
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)job->settings.max_frame_bytes + 65536);
-    if (set(conf, "message.max.bytes", text, 0)) {
-        return -1;
-    }
-    for (i = 0; i < job->kafka_count; i++) {
-        if (set(conf, job->kafka[i].name, job->kafka[i].value, 0)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static rd_kafka_conf_t *settings(struct sink *sink)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-
-    if (set_all(conf, sink->job)) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    rd_kafka_conf_set_opaque(conf, sink);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    return conf;
-}
-
-static const char *brokers_of(const struct job *job)
-{
-    const char *brokers = "no broker";
-    size_t i;
-
-    for (i = 0; i < job->kafka_count; i++) {
-        if (!strcmp(job->kafka[i].name, "bootstrap.servers") ||
-            !strcmp(job->kafka[i].name, "metadata.broker.list")) {
-            brokers = job->kafka[i].value;
-        }
-    }
-    return brokers;
+    return kafka_open(RD_KAFKA_PRODUCER, conf, NULL);
 }
 
 static int open_topic(struct sink *sink, enum sink_topic topic, const char *name)
@@ -205,21 +122,12 @@ static int open_topic(struct sink *sink, enum sink_topic topic, const char *name
 int sink_open(struct sink **result, const struct job *job)
 {
     struct sink *sink = mem_zeroed(1, sizeof(*sink));
-    rd_kafka_conf_t *conf;
-    char why[256];
     int rc = -1;
 
     sink->job = job;
-    sink->brokers = brokers_of(job);
     sink->key_size = kc_wire_number_format(sink->key, job->cam);
-    conf = settings(sink);
-    if (!conf) {
-        goto out;
-    }
-    sink->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+    sink->kafka = open_client(sink);
     if (!sink->kafka) {
-        rd_kafka_conf_destroy(conf); /* rd_kafka_new() takes it only when it succeeds */
-        log_error(1534, "Kafka client: %s", why);
         goto out;
     }
     if (open_topic(sink, SINK_WHOLE, job->topic) ||

@@ -1,5 +1,6 @@
-/* Where pictures leave: one partition of a Kafka topic. Live video: what cannot be
- * sent soon is dropped and counted; nothing here ever waits for a broker.
+/* Where pictures leave: one partition of a Kafka topic. Live video: what cannot be sent within two
+ * seconds is dropped and counted, and a full queue is emptied for the newest picture; nothing here
+ * ever waits for a broker.
  *
  * One thread calls; librdkafka's own threads are inside. */
 #ifndef SINK_H

@@ -345,8 +345,8 @@ static char *quoted(const char *table)
                : mem_print("`%s`", table);
 }
 
-/* The columns that must be there; the others have their defaults. Without "enabled" every camera that
- * was switched off would start. */
+/* The columns that must be there; the others have their defaults. Without "enabled" every camera
+ * that was switched off would start. */
 static int columns_right(MYSQL_RES *result, char *why, size_t size)
 {
     static const char *const needed[] = { "id", "url", "enabled" };

@@ -197,10 +197,21 @@ static void complain_unknown(struct reading *reading, const char *name, const ch
     complain(reading, reading->line, text);
 }
 
+static void add_property(struct conf *conf, const char *name, const char *value, int line)
+{
+    struct job_setting *property;
+
+    conf->kafka.properties = mem_resize(conf->kafka.properties, conf->kafka.property_count + 1,
+                                        sizeof(*conf->kafka.properties));
+    property = &conf->kafka.properties[conf->kafka.property_count++];
+    property->name = mem_text(name);
+    property->value = mem_text(value);
+    property->line = line;
+}
+
 static void take_property(struct reading *reading, const char *name, const char *value)
 {
     struct conf *conf = reading->conf;
-    struct job_setting *property;
     size_t i;
 
     if (!strcmp(name, "bootstrap.servers") || !strcmp(name, "metadata.broker.list")) {
@@ -213,12 +224,7 @@ static void take_property(struct reading *reading, const char *name, const char 
             return;
         }
     }
-    conf->kafka.properties = mem_resize(conf->kafka.properties, conf->kafka.property_count + 1,
-                                        sizeof(*conf->kafka.properties));
-    property = &conf->kafka.properties[conf->kafka.property_count++];
-    property->name = mem_text(name);
-    property->value = mem_text(value);
-    property->line = reading->line;
+    add_property(conf, name, value, reading->line);
 }
 
 static void take_key(struct reading *reading, const struct key *key, const char *text)
@@ -423,6 +429,8 @@ int conf_read_stream(struct conf **result, FILE *stream, const char *path)
     else if (wrong < 0 || ferror(stream)) {
         complain(&reading, reading.line, "cannot be read");
     }
+    add_property(reading.conf, "bootstrap.servers", reading.conf->kafka.brokers,
+                 line_of(&reading, "kafka", "brokers"));
     check_whole(&reading);
     check_mode(&reading);
     free(reading.password_file);

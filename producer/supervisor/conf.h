@@ -27,7 +27,8 @@ struct conf {
         char *brokers, *topic, *status_topic, *small_topic;
         uint32_t replication; /* 0: the broker's default */
         uint64_t retention_ms, retention_bytes, segment_bytes, max_message_bytes;
-        struct job_setting *properties; /* each "kafka.NAME = VALUE", without "kafka." */
+        struct job_setting *properties; /* "kafka.NAME = VALUE", without "kafka.", and at
+                                         * the end bootstrap.servers */
         size_t property_count;
     } kafka;
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include "catalog.h"
 #include "conf.h"
-#include "placement.h"
 #include "supervisor.h"
+#include "topics.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/kafkacam/producer.conf"
 
@@ -162,7 +162,7 @@ static int check(const struct conf *conf)
     int wrong = check_program(conf) != 0;
 
     wrong |= catalog_check(conf) != 0;
-    wrong |= placement_check(conf) != 0;
+    wrong |= topics_check(conf) != 0;
     if (!wrong) {
         log_info("all is right");
     }
@@ -187,7 +187,7 @@ int main(int argc, char **argv)
         return 1;
     }
     log_set_level(conf->producer.log_level);
-    if (placement_settings_check(conf) || become_user(conf)) {
+    if (become_user(conf) || topics_settings_check(conf)) {
         return 1;
     }
     if (options.test) {

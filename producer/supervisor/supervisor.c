@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,16 @@
 #include "mem.h"
 #include "notify.h"
 #include "once.h"
-#include "placement.h"
 #include "process.h"
+#include "slot.h"
+#include "status.h"
+#include "topics.h"
 
-#define STOP_MS       3000  /* from SIGTERM to SIGKILL; job.h promises 2 s */
-#define GIVE_UP_MS    4300  /* of the 5 s that a stop of all may take, the rest is for Kafka */
-#define SETTLED_MS    60000 /* a camera that ran this long starts afresh */
-#define FIRST_WORD_MS 10000 /* a process that starts may be silent for this long at least */
-#define CHANGE_MS     1000  /* changes of a camera are written no more often than this */
-#define EVENTS        64
+#define GIVE_UP_MS     4300  /* of the 5 s that a stop of all may take, the rest is for Kafka */
+#define FIRST_WORD_MS  10000 /* a process that starts may be silent for this long at least */
+#define CHANGE_MS      1000  /* changes of a camera are written no more often than this */
+#define STARTS_AT_ONCE 8     /* processes that have not said a word yet */
+#define EVENTS         64
 
 /* What epoll says happened: one of these, or a camera's number behind FIRST_CAMERA. */
 enum { SIGNAL, WAKE, FIRST_CAMERA };
@@ -32,15 +34,10 @@ enum { SIGNAL, WAKE, FIRST_CAMERA };
 struct camera {
     struct catalog_row row; /* as the table has it */
     int wanted;             /* stands in the table, 0: goes when its process has */
-    int again;              /* its process is to start anew at once: the row changed */
+    struct slot slot;       /* what is to be done about it */
 
     struct process process;
-    uint64_t started_ms;
-    uint64_t heard_ms; /* last report, or the start */
-    uint64_t kill_ms;  /* it was told to stop: SIGKILL then; 0: it was not */
-    uint64_t start_ms; /* not before */
     uint64_t epoch_ms; /* of the last start */
-    unsigned failures; /* ends without being told, in a row */
     uint32_t restarts; /* since the supervisor's start */
     int complained;    /* that it fails was said, so that it streams again will be */
     struct once said;  /* of the reasons, since it last ran for long */
@@ -59,14 +56,13 @@ struct supervisor {
     const struct conf *conf;
     int to_syslog;
     struct catalog *catalog;
-    struct placement *placement;
-    struct job_setting *kafka; /* of all cameras; the texts are conf's */
-    size_t kafka_count;
+    struct topics *topics;
+    struct status *status;
     int epoll, signals, wake;
 
     struct camera **cameras; /* by number, NULL: none */
     uint32_t limit;          /* numbers there can be, one more than the highest */
-    uint64_t next_start_ms;  /* of any camera */
+    struct slot_queue queue; /* of those that are to be started */
     int program_failed;      /* that cameras cannot be started was said */
     uint64_t stopping_ms;    /* since when all is to end, 0: it is not */
     int waiting_said;
@@ -101,28 +97,23 @@ static void set_state(struct camera *camera, enum kc_wire_state state, const cha
 
 static void write_status(struct supervisor *supervisor, struct camera *camera, uint64_t now)
 {
-    const struct placement_status status = {
+    const struct status_state state = {
         .cam = camera->row.cam,
         .name = camera->row.name,
         .error = camera->error,
         .state = camera->state,
         .since_ms = camera->since_ms,
+        .epoch_ms = camera->epoch_ms,
         .restarts = camera->restarts,
         .cpu = camera->cpu,
         .report = running(camera) && camera->report.frames ? &camera->report : NULL,
     };
 
-    camera->changed = placement_status(supervisor->placement, &status) != 0;
+    camera->changed = status_write(supervisor->status, &state) != 0;
     camera->written_ms = now;
 }
 
 /* ---- a camera's process ------------------------------------------------------------------- */
-
-/* 20 % more or less, so that cameras which failed together start apart. */
-static uint64_t pause_ms(unsigned failures)
-{
-    return clock_backoff_ms(failures) * (uint64_t)(800 + random() % 401) / 1000;
-}
 
 static struct job job_of(const struct supervisor *supervisor, const struct camera *camera)
 {
@@ -137,8 +128,8 @@ static struct job job_of(const struct supervisor *supervisor, const struct camer
         .epoch_ms = camera->epoch_ms,
         .topic = conf->kafka.topic,
         .small_topic = row->settings.small_width ? conf->kafka.small_topic : NULL,
-        .kafka = supervisor->kafka,
-        .kafka_count = supervisor->kafka_count,
+        .kafka = conf->kafka.properties,
+        .kafka_count = conf->kafka.property_count,
         .log_level = conf->producer.log_level,
     };
 
@@ -159,8 +150,7 @@ static void start_failed(struct supervisor *supervisor, struct camera *camera, i
 {
     char text[256];
 
-    camera->failures++;
-    camera->start_ms = now + pause_ms(camera->failures);
+    slot_not_started(&camera->slot, &supervisor->queue, now);
     snprintf(text, sizeof(text), "the process cannot be started: %s", strerror(error));
     set_state(camera, KC_WIRE_FAILED, text);
     if (!supervisor->program_failed) {
@@ -171,38 +161,62 @@ static void start_failed(struct supervisor *supervisor, struct camera *camera, i
     }
 }
 
+/* Ever upwards, whatever the clocks of this host and the others do: readers drop what comes from a
+ * lower one. */
+static uint64_t next_epoch(struct supervisor *supervisor, const struct camera *camera)
+{
+    uint64_t seen_ms = status_epoch(supervisor->status, camera->row.cam);
+    uint64_t last_ms = camera->epoch_ms > seen_ms ? camera->epoch_ms : seen_ms;
+    uint64_t now_ms = clock_wall_ms();
+
+    return now_ms > last_ms ? now_ms : last_ms + 1;
+}
+
+/* How long a process may say nothing. */
+static uint64_t silence_ms(const struct supervisor *supervisor, int first_word)
+{
+    uint64_t limit_ms = 3 * (uint64_t)supervisor->conf->producer.report_interval_ms;
+
+    return first_word && limit_ms < FIRST_WORD_MS ? FIRST_WORD_MS : limit_ms;
+}
+
 static void start(struct supervisor *supervisor, struct camera *camera, uint64_t now)
 {
     struct job job;
     int error;
 
-    /* Ever upwards, whatever the clock does: readers drop what comes from a lower one. */
-    camera->epoch_ms = clock_wall_ms() > camera->epoch_ms ? clock_wall_ms() : camera->epoch_ms + 1;
+    camera->epoch_ms = next_epoch(supervisor, camera);
     job = job_of(supervisor, camera);
     error = process_start(&camera->process, supervisor->conf->producer.camera_program,
                           supervisor->to_syslog, &job);
-    supervisor->next_start_ms = now + supervisor->conf->producer.start_interval_ms;
     if (error) {
         start_failed(supervisor, camera, error, now);
         return;
     }
     watch(supervisor, camera->process.fd, FIRST_CAMERA + (uint64_t)camera->row.cam);
     supervisor->program_failed = 0;
-    camera->started_ms = camera->heard_ms = now;
-    camera->kill_ms = 0;
-    camera->again = 0;
+    slot_started(&camera->slot, &supervisor->queue, now, now + silence_ms(supervisor, 1));
     camera->killed = NOT_KILLED;
     memset(&camera->report, 0, sizeof(camera->report));
     set_state(camera, KC_WIRE_CONNECTING, "");
     log_debug("camera %u: process %d started", camera->row.cam, (int)camera->process.pid);
 }
 
-/* Tell it to end; tend() kills what does not. */
-static void stop(struct camera *camera, uint64_t now)
+static void act(struct camera *camera, enum slot_action action)
 {
-    if (running(camera) && !camera->kill_ms) {
+    switch (action) {
+    case SLOT_STOP:
         process_signal(&camera->process, SIGTERM);
-        camera->kill_ms = now + STOP_MS;
+        break;
+    case SLOT_KILL_SILENT:
+        camera->killed = SILENT;
+        process_signal(&camera->process, SIGKILL);
+        break;
+    case SLOT_KILL:
+        process_signal(&camera->process, SIGKILL);
+        break;
+    case SLOT_NOTHING:
+        break;
     }
 }
 
@@ -234,23 +248,15 @@ static void complain(struct camera *camera)
     }
 }
 
-static void forget_complaints(struct camera *camera)
-{
-    camera->failures = 0;
-    once_forget(&camera->said);
-}
-
 /* It ended without being told to. What it said of itself last is the better reason. */
 static void failed(struct camera *camera, int status, uint64_t now)
 {
     char text[100];
 
-    if (now - camera->started_ms >= SETTLED_MS) {
-        forget_complaints(camera);
+    if (now - camera->slot.started_ms >= SLOT_SETTLED_MS) {
+        once_forget(&camera->said);
     }
-    camera->failures++;
     camera->restarts++;
-    camera->start_ms = now + pause_ms(camera->failures);
     describe_end(text, sizeof(text), camera, status);
     set_state(camera, KC_WIRE_FAILED,
               !camera->killed && camera->report.state == KC_WIRE_FAILED && *camera->report.why
@@ -262,17 +268,9 @@ static void failed(struct camera *camera, int status, uint64_t now)
 /* Its pid was reaped. */
 static void ended(struct supervisor *supervisor, struct camera *camera, int status, uint64_t now)
 {
-    int told = camera->kill_ms != 0;
-
     process_ended(&camera->process);
     camera->cpu = 0;
-    camera->kill_ms = 0;
-    if (camera->again) {
-        camera->again = 0;
-        camera->start_ms = now;
-        forget_complaints(camera);
-    }
-    else if (!told && !supervisor->stopping_ms) {
+    if (slot_ended(&camera->slot, &supervisor->queue, now) && !supervisor->stopping_ms) {
         failed(camera, status, now);
     }
 }
@@ -285,7 +283,7 @@ static void take_report(struct supervisor *supervisor, struct camera *camera,
                        report->height != camera->report.height ||
                        (report->fps_out > 0) != (camera->report.fps_out > 0);
     camera->report = *report;
-    camera->heard_ms = now;
+    slot_heard(&camera->slot, now + silence_ms(supervisor, 0));
     camera->cpu = process_cpu(&camera->process, now);
     if (supervisor->stopping_ms) {
         return; /* that it was stopped is its last word */
@@ -319,20 +317,6 @@ static void hear(struct supervisor *supervisor, struct camera *camera, uint64_t 
     epoll_ctl(supervisor->epoll, EPOLL_CTL_DEL, camera->process.fd, NULL);
 }
 
-static uint64_t silence_limit_ms(const struct supervisor *supervisor, const struct camera *camera)
-{
-    uint64_t limit = 3 * (uint64_t)supervisor->conf->producer.report_interval_ms;
-
-    return camera->heard_ms == camera->started_ms && limit < FIRST_WORD_MS ? FIRST_WORD_MS : limit;
-}
-
-static void kill_silent(struct camera *camera, uint64_t now)
-{
-    camera->killed = SILENT;
-    process_signal(&camera->process, SIGKILL);
-    camera->heard_ms = now; /* its end arrives as SIGCHLD; not again meanwhile */
-}
-
 /* ---- the table ---------------------------------------------------------------------------- */
 
 static int same_text(const char *one, const char *two)
@@ -347,6 +331,14 @@ static int same_job(const struct catalog_row *one, const struct catalog_row *two
            settings_same(&one->settings, &two->settings);
 }
 
+/* What the table wants of the camera. */
+static void wish(struct camera *camera, uint64_t now)
+{
+    int runs = camera->wanted && !camera->row.refused;
+
+    act(camera, slot_wish(&camera->slot, runs ? SLOT_YES : SLOT_NO, now, 0));
+}
+
 static void take_changes(struct camera *camera, struct catalog_row *row, uint64_t now)
 {
     int same = same_job(&camera->row, row);
@@ -354,19 +346,18 @@ static void take_changes(struct camera *camera, struct catalog_row *row, uint64_
     camera->changed |= !same_text(camera->row.name, row->name);
     if (!same || !camera->wanted) {
         log_info("camera %u: its row has changed", row->cam);
-        forget_complaints(camera);
+        once_forget(&camera->said);
         camera->complained = 0;
-        camera->start_ms = 0;
-        camera->again = running(camera) && !row->refused;
-        stop(camera, now);
+        act(camera, slot_restart(&camera->slot, now));
     }
     camera->wanted = 1;
     catalog_row_clear(&camera->row);
     camera->row = *row;
     memset(row, 0, sizeof(*row));
+    wish(camera, now);
 }
 
-static void add_camera(struct supervisor *supervisor, struct catalog_row *row)
+static void add_camera(struct supervisor *supervisor, struct catalog_row *row, uint64_t now)
 {
     struct camera *camera = mem_zeroed(1, sizeof(*camera));
 
@@ -378,6 +369,7 @@ static void add_camera(struct supervisor *supervisor, struct catalog_row *row)
     camera->process.fd = -1;
     memset(row, 0, sizeof(*row));
     supervisor->cameras[camera->row.cam] = camera;
+    wish(camera, now);
     log_info("camera %u: %s", camera->row.cam, camera->row.name);
 }
 
@@ -391,7 +383,7 @@ static void take_row(struct supervisor *supervisor, struct catalog_row *row, uin
         take_changes(camera, row, now);
     }
     else {
-        add_camera(supervisor, row);
+        add_camera(supervisor, row, now);
         camera = supervisor->cameras[cam];
     }
     if (camera->row.refused) {
@@ -401,16 +393,19 @@ static void take_row(struct supervisor *supervisor, struct catalog_row *row, uin
 }
 
 /* Partitions for all cameras, records for no others. */
-static void place(struct supervisor *supervisor, const struct catalog_table *table)
+static void announce(struct supervisor *supervisor, const struct catalog_table *table)
 {
-    struct placement_camera *cameras = mem_zeroed(table->count, sizeof(*cameras));
+    struct topics_camera *cameras = mem_zeroed(table->count, sizeof(*cameras));
+    uint32_t *numbers = mem_zeroed(table->count, sizeof(*numbers));
     size_t i;
 
     for (i = 0; i < table->count; i++) {
-        cameras[i].cam = table->rows[i].cam;
+        numbers[i] = cameras[i].cam = table->rows[i].cam;
         cameras[i].small = table->rows[i].settings.small_width > 0;
     }
-    placement_cameras(supervisor->placement, cameras, table->count);
+    topics_want(supervisor->topics, cameras, table->count);
+    status_cameras(supervisor->status, numbers, table->count);
+    free(numbers);
     free(cameras);
 }
 
@@ -419,7 +414,7 @@ static void take_table(struct supervisor *supervisor, struct catalog_table *tabl
     size_t row = 0;
     uint32_t cam;
 
-    place(supervisor, table);
+    announce(supervisor, table);
     for (cam = 0; cam < supervisor->limit; cam++) {
         struct camera *camera = supervisor->cameras[cam];
 
@@ -428,8 +423,8 @@ static void take_table(struct supervisor *supervisor, struct catalog_table *tabl
         }
         else if (camera && camera->wanted) {
             log_info("camera %u: its row is gone or not enabled", cam);
-            camera->wanted = camera->again = 0;
-            stop(camera, now);
+            camera->wanted = 0;
+            wish(camera, now);
         }
     }
     catalog_table_free(table);
@@ -440,43 +435,6 @@ static void take_table(struct supervisor *supervisor, struct catalog_table *tabl
 static void earlier(uint64_t *due, uint64_t ms)
 {
     *due = ms < *due ? ms : *due;
-}
-
-static void tend_process(struct supervisor *supervisor, struct camera *camera, uint64_t now,
-                         uint64_t *due)
-{
-    uint64_t silence = silence_limit_ms(supervisor, camera);
-
-    if (camera->kill_ms) {
-        if (now >= camera->kill_ms) {
-            process_signal(&camera->process, SIGKILL);
-            camera->kill_ms = now + STOP_MS;
-        }
-        earlier(due, camera->kill_ms);
-        return;
-    }
-    if (now >= camera->heard_ms + silence) {
-        kill_silent(camera, now);
-    }
-    earlier(due, camera->heard_ms + silence);
-}
-
-static void tend_start(struct supervisor *supervisor, struct camera *camera, uint64_t now,
-                       uint64_t *due)
-{
-    uint64_t when =
-        camera->start_ms > supervisor->next_start_ms ? camera->start_ms : supervisor->next_start_ms;
-
-    /* placement wakes us when it has news. */
-    if (!placement_ready(supervisor->placement, camera->row.cam,
-                         camera->row.settings.small_width > 0)) {
-        return;
-    }
-    if (now >= when) {
-        start(supervisor, camera, now);
-        when = running(camera) ? now + silence_limit_ms(supervisor, camera) : camera->start_ms;
-    }
-    earlier(due, when);
 }
 
 static void tend_status(struct supervisor *supervisor, struct camera *camera, uint64_t now,
@@ -499,18 +457,18 @@ static void tend(struct supervisor *supervisor, uint32_t cam, uint64_t now, uint
 {
     struct camera *camera = supervisor->cameras[cam];
 
-    if (running(camera)) {
-        tend_process(supervisor, camera, now, due);
-    }
-    else if (!camera->wanted) {
+    int can_start = !supervisor->stopping_ms && !slot_has_process(&camera->slot) &&
+                    camera->wanted &&
+                    /* topics wakes us when it has news */
+                    topics_ready(supervisor->topics, cam, camera->row.settings.small_width > 0);
+
+    if (!camera->wanted && !slot_has_process(&camera->slot)) {
         catalog_row_clear(&camera->row);
         free(camera);
         supervisor->cameras[cam] = NULL;
         return;
     }
-    else if (!camera->row.refused && !supervisor->stopping_ms) {
-        tend_start(supervisor, camera, now, due);
-    }
+    act(camera, slot_look(&camera->slot, &supervisor->queue, can_start, now, due));
     if (camera->wanted) {
         tend_status(supervisor, camera, now, due);
     }
@@ -520,12 +478,19 @@ static void tend(struct supervisor *supervisor, uint32_t cam, uint64_t now, uint
 static int tend_all(struct supervisor *supervisor, uint64_t now)
 {
     uint64_t due = now + 1000;
+    struct slot *next;
     uint32_t cam;
 
+    slot_round(&supervisor->queue);
     for (cam = 0; cam < supervisor->limit; cam++) {
         if (supervisor->cameras[cam]) {
             tend(supervisor, cam, now, &due);
         }
+    }
+    next = slot_next(&supervisor->queue, now, &due);
+    if (next) {
+        start(supervisor, (struct camera *)((char *)next - offsetof(struct camera, slot)), now);
+        return 0; /* perhaps there are more */
     }
     return due > now ? (int)(due - now) : 0;
 }
@@ -590,8 +555,7 @@ static void begin_stop(struct supervisor *supervisor, uint64_t now)
         struct camera *camera = supervisor->cameras[cam];
 
         if (camera) {
-            camera->again = 0;
-            stop(camera, now);
+            act(camera, slot_wish(&camera->slot, SLOT_NO, now, 0));
             set_state(camera, KC_WIRE_FAILED, text);
             write_status(supervisor, camera, now);
         }
@@ -688,7 +652,7 @@ static void loop(struct supervisor *supervisor)
 
 /* ---- start and end ------------------------------------------------------------------------ */
 
-/* Called by the threads of catalog and placement. */
+/* Called by the threads of catalog and topics. */
 static void wake(void *user)
 {
     const struct supervisor *supervisor = user;
@@ -707,22 +671,6 @@ void supervisor_signals(sigset_t *signals)
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGHUP);
     sigaddset(signals, SIGCHLD);
-}
-
-/* What a camera's librdkafka is told. */
-static void collect_settings(struct supervisor *supervisor)
-{
-    const struct conf *conf = supervisor->conf;
-    size_t i;
-
-    supervisor->kafka_count = conf->kafka.property_count + 1;
-    supervisor->kafka = mem_zeroed(supervisor->kafka_count, sizeof(*supervisor->kafka));
-    supervisor->kafka[0].name = (char *)(uintptr_t) "bootstrap.servers";
-    supervisor->kafka[0].value = conf->kafka.brokers;
-    for (i = 0; i < conf->kafka.property_count; i++) {
-        supervisor->kafka[i + 1].name = conf->kafka.properties[i].name;
-        supervisor->kafka[i + 1].value = conf->kafka.properties[i].value;
-    }
 }
 
 static int open_events(struct supervisor *supervisor)
@@ -748,7 +696,8 @@ static void close_all(struct supervisor *supervisor)
 
     /* The threads first: they may still wake us. */
     catalog_stop(supervisor->catalog);
-    placement_stop(supervisor->placement);
+    status_stop(supervisor->status);
+    topics_stop(supervisor->topics);
     for (cam = 0; cam < supervisor->limit; cam++) {
         if (supervisor->cameras[cam]) {
             catalog_row_clear(&supervisor->cameras[cam]->row);
@@ -756,7 +705,6 @@ static void close_all(struct supervisor *supervisor)
         }
     }
     free(supervisor->cameras);
-    free(supervisor->kafka);
 }
 
 int supervisor_run(const struct conf *conf, int to_syslog)
@@ -771,17 +719,18 @@ int supervisor_run(const struct conf *conf, int to_syslog)
     supervisor->limit = conf->producer.max_cameras + 1;
     supervisor->cameras = mem_zeroed(supervisor->limit, sizeof(*supervisor->cameras));
     supervisor->alive_interval_ms = notify_alive_interval_ms();
-    srandom((unsigned)(clock_wall_ms() ^ (uint64_t)getpid()));
-    collect_settings(supervisor);
-    if (open_events(supervisor) ||
-        placement_start(&supervisor->placement, conf, wake, supervisor) ||
+    supervisor->queue.interval_ms = conf->producer.start_interval_ms;
+    supervisor->queue.parallel = STARTS_AT_ONCE;
+    supervisor->queue.chance = clock_wall_ms() ^ (uint64_t)getpid();
+    if (open_events(supervisor) || topics_start(&supervisor->topics, conf, wake, supervisor) ||
+        status_start(&supervisor->status, conf, supervisor->topics) ||
         catalog_start(&supervisor->catalog, conf, wake, supervisor)) {
         goto out;
     }
     log_info("kafkacam-producer %s started", PACKAGE_VERSION);
     notify_ready();
     loop(supervisor);
-    placement_flush(supervisor->placement, 300);
+    status_flush(supervisor->status, 300);
     log_info("stopped");
     rc = 0;
 out:

@@ -546,6 +546,10 @@ def test_check_says_what_is_wrong(make_supervisor, database, folder):
     assert status == 1 and "KC1400" in text
     status, text = check("^name = .*", "name = kafkacam\ntable = nothing", "--check")
     assert status == 1 and "KC1104" in text and "nothing" in text
+    for words, named in (("kafka.enable.idempotence = true", "enable.idempotence"),
+                         ("kafka.security.protocol = SASL_PLAINTEXT", "Kerberos")):
+        status, text = check("^brokers", f"{words}\nbrokers", "--test")
+        assert status == 1 and named in text, text
     status, text = check("^brokers", "kafka.no.such.thing = 1\nbrokers", "--test")
     assert status == 1 and re.search(r"wrong.conf:\d+: kafka.no.such.thing: No such", text)
     status, text = check("^brokers", "broker", "--test")
@@ -556,6 +560,21 @@ def test_check_says_what_is_wrong(make_supervisor, database, folder):
     assert status == 1 and "id 4711" in text
     database.delete_camera(4711)
     supervisor.start()
+
+
+@pytest.mark.expects_log("KC1100")
+def test_a_table_without_the_column_enabled_starts_nothing(make_supervisor, database):
+    camera(database, 1)
+    camera(database, 2, enabled=0)
+    database.execute("ALTER TABLE cameras RENAME COLUMN enabled TO switched_on")
+    try:
+        supervisor = make_supervisor()
+        supervisor.wait_log("the table has no column enabled")
+        assert not supervisor.starts(2)
+    finally:
+        database.execute("ALTER TABLE cameras RENAME COLUMN switched_on TO enabled")
+    supervisor.wait_state(1, "streaming")
+    assert not supervisor.starts(2)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("start-stop-daemon"),

@@ -157,7 +157,7 @@ static void a_line_that_does_not_fit_is_an_error_and_not_two_lines(void **state)
 static void properties_of_librdkafka_are_kept_as_they_are(void **state)
 {
     assert_int_equal(read_conf("[kafka]\nkafka.security.protocol = SSL\nkafka.linger.ms=5\n"), 0);
-    assert_int_equal(conf->kafka.property_count, 2);
+    assert_int_equal(conf->kafka.property_count, 3); /* and bootstrap.servers */
     assert_string_equal(conf->kafka.properties[0].name, "security.protocol");
     assert_string_equal(conf->kafka.properties[0].value, "SSL");
     assert_int_equal(conf->kafka.properties[1].line, 3);

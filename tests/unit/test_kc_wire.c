@@ -183,7 +183,7 @@ static void every_field_of_a_status_record_is_in_the_list_once(void **state)
     for (i = 0; (field = kc_wire_status_field_at(i)) != NULL; i++) {
         assert_ptr_equal(kc_wire_status_field(field->name), field);
     }
-    assert_int_equal(i, 15);
+    assert_int_equal(i, 16);
     assert_true(kc_wire_status_field(KC_WIRE_STATUS_NAME)->max == 0);
     assert_true(kc_wire_status_field(KC_WIRE_STATUS_WIDTH)->max == 65535);
     assert_null(kc_wire_status_field("mood"));
