@@ -8,7 +8,8 @@
 
 #include "kc_frame.h"
 
-/* A KC_FRAME_NOTICE of the size of the camera's pictures; 0 by 0: 640 by 360. since is when the
+/* A KC_FRAME_NOTICE of the size of the camera's pictures, or of their shape and at most 1280 wide
+ * and high; 0 by 0: 640 by 360. since is when the
  * last one came, 0: there never was one. now decides whether the date is worth saying; both are
  * shown in local time. A name the built-in letters (ASCII) cannot write is shown as "Camera N". */
 kc_frame_t *kc_notice_create(apr_uint32_t cam, const char *name, apr_time_t since, apr_time_t now,

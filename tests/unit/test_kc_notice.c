@@ -52,7 +52,7 @@ static double share_of_bright(const picture_t *picture, int from_row, int to_row
 static void a_notice_has_the_size_of_the_cameras_pictures(void **state)
 {
     static const apr_uint32_t sizes[][2] = {
-        { 640, 360 }, { 1920, 1080 }, { 321, 181 }, { 8, 8 }, { 1, 1 }
+        { 640, 360 }, { 1280, 720 }, { 321, 181 }, { 8, 8 }, { 1, 1 }
     };
     size_t i;
 
@@ -74,8 +74,25 @@ static void an_unknown_or_impossible_size_becomes_a_sensible_one(void **state)
     assert_int_equal(picture.height, 360);
     free(picture.light);
     picture = decoded(kc_notice_create(3, "Gate", 0, NOW, 65535, 65535));
-    assert_true(picture.width <= 4096 && picture.height <= 4096);
+    assert_true(picture.width == 1280 && picture.height == 1280);
     free(picture.light);
+}
+
+static void a_notice_of_a_large_camera_has_its_shape_and_is_1280_wide_or_high(void **state)
+{
+    static const apr_uint32_t sizes[][4] = { { 3840, 2160, 1280, 720 },
+                                             { 1080, 1920, 720, 1280 },
+                                             { 65535, 1, 1280, 1 } };
+    size_t i;
+
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        picture_t picture =
+            decoded(kc_notice_create(3, "Gate", NOW - HOUR, NOW, sizes[i][0], sizes[i][1]));
+
+        assert_int_equal(picture.width, sizes[i][2]);
+        assert_int_equal(picture.height, sizes[i][3]);
+        free(picture.light);
+    }
 }
 
 static void a_notice_is_dark_with_two_lines_of_text(void **state)
@@ -149,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_notice_has_the_size_of_the_cameras_pictures),
+        cmocka_unit_test(a_notice_of_a_large_camera_has_its_shape_and_is_1280_wide_or_high),
         cmocka_unit_test(an_unknown_or_impossible_size_becomes_a_sensible_one),
         cmocka_unit_test(a_notice_is_dark_with_two_lines_of_text),
         cmocka_unit_test(name_and_time_are_in_the_picture),
