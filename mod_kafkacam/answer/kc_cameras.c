@@ -28,15 +28,23 @@ typedef struct {
     kc_selection_t selection;
     apr_uint32_t *cams; /* those of the selection that exist and may be seen */
     apr_size_t count;
-    apr_size_t known;         /* how many exist at all */
+    apr_size_t known; /* how many exist at all */
+    char *has_past;  /* of each of cams: one may look back at it */
+    apr_size_t seen; /* of them, filled in so far */
     apr_interval_time_t back; /* how far back one may look, at all of cams */
 } wall_t;
 
+/* Those that may be seen are asked about and chosen in the same order. */
 static int may_see(void *baton, apr_uint32_t cam)
 {
-    const wall_t *wall = baton;
+    wall_t *wall = baton;
+    apr_interval_time_t back;
+    int may = kc_permission_look(wall->r, cam, &back);
 
-    return kc_permission_may_see(wall->r, cam);
+    if (may) {
+        wall->has_past[wall->seen++] = back > 0 && wall->back > 0 && wall->config->past;
+    }
+    return may;
 }
 
 /* The same for the past: the shortest of what is allowed counts for all. */
@@ -60,6 +68,8 @@ static void choose_those(wall_t *wall, kc_selection_ask_fn *ask)
     known = kc_source_cameras(wall->config->source, pool);
     wall->known = (apr_size_t)known->nelts;
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
+    wall->has_past = apr_pcalloc(pool, wall->known + 1);
+    wall->back = kc_config_past(wall->r->per_dir_config);
     wall->count =
         kc_selection_choose(&wall->selection, (const apr_uint32_t *)known->elts, wall->known, ask,
                             wall, apr_pcalloc(pool, wall->known + 1), wall->cams);
@@ -80,19 +90,19 @@ static const char *why_empty(const wall_t *wall, const kc_source_health_t *healt
 }
 
 /* kc_state_json() and what only a wall wants to know. */
-static const char *camera_json(const wall_t *wall, apr_uint32_t cam, apr_pool_t *pool)
+static const char *camera_json(const wall_t *wall, apr_size_t place, apr_pool_t *pool)
 {
     kc_source_t *source = wall->config->source;
+    apr_uint32_t cam = wall->cams[place];
     kc_state_t state;
     char *json;
 
     kc_source_state(source, cam, &state);
     json = kc_state_json(&state, NULL, apr_time_now(), pool);
-    if (!kc_source_has(source, KC_LAYER_SMALL, cam)) {
-        return json;
-    }
     json[strlen(json) - 1] = '\0';
-    return apr_pstrcat(pool, json, ",\"small\":true}", NULL);
+    return apr_pstrcat(pool, json,
+                       kc_source_has(source, KC_LAYER_SMALL, cam) ? ",\"small\":true" : "",
+                       wall->has_past[place] ? ",\"past\":true}" : "}", NULL);
 }
 
 static char *list_json(const wall_t *wall)
@@ -117,7 +127,7 @@ static char *list_json(const wall_t *wall)
     APR_ARRAY_PUSH(text, const char *) = "\"cameras\":[";
     for (i = 0; i < wall->count; i++) {
         APR_ARRAY_PUSH(text, const char *) = i > 0 ? ",\n" : "\n";
-        APR_ARRAY_PUSH(text, const char *) = camera_json(wall, wall->cams[i], pool);
+        APR_ARRAY_PUSH(text, const char *) = camera_json(wall, i, pool);
     }
     APR_ARRAY_PUSH(text, const char *) = "]}\n";
     return apr_array_pstrcat(pool, text, '\0');
@@ -195,7 +205,6 @@ static int send_stream(wall_t *wall)
         return kc_page_send_text(r, HTTP_BAD_REQUEST,
                                  "fps is pictures per second, above 0 and at most 1000.");
     }
-    wall->back = kc_config_past(r->per_dir_config);
     choose_those(wall, kc_replay_is_wanted(r) ? may_look_back : may_see);
     if (wall->count == 0) {
         return refuse_stream(wall);
@@ -227,7 +236,6 @@ static int send_zip(wall_t *wall)
     kc_state_t state;
     apr_size_t i;
 
-    wall->back = kc_config_past(r->per_dir_config);
     choose_those(wall, may_look_back);
     if (kc_then_allow(&then, r, wall->count ? wall->back : 0) != OK) {
         return OK;

@@ -128,6 +128,11 @@ int kc_permission_may_see(request_rec *r, apr_uint32_t cam)
     return ask(r, cam, NULL, NULL) == HTTP_OK;
 }
 
+int kc_permission_look(request_rec *r, apr_uint32_t cam, apr_interval_time_t *past)
+{
+    return ask(r, cam, NULL, past) == HTTP_OK;
+}
+
 apr_interval_time_t kc_permission_past(request_rec *r, apr_uint32_t cam)
 {
     apr_interval_time_t past;

@@ -24,6 +24,9 @@ int kc_permission_is_question(const request_rec *r);
 /* 1 or 0. */
 int kc_permission_may_see(request_rec *r, apr_uint32_t cam);
 
+/* Both in one question: may it see N, and how far back (kc_permission_past), in *past. */
+int kc_permission_look(request_rec *r, apr_uint32_t cam, apr_interval_time_t *past);
+
 /* The same for pictures of the past: how far back this client may look at camera N, as KafkaCamPast
  * says where KafkaCamPath/N is. 0: not at all, or it may not see the camera. */
 apr_interval_time_t kc_permission_past(request_rec *r, apr_uint32_t cam);

@@ -9,6 +9,7 @@
 #include "kc_page.h"
 #include "kc_permission.h"
 #include "kc_query.h"
+#include "kc_source.h"
 #include "kc_state.h"
 #include "kc_time.h"
 #include "kc_wire.h"
@@ -61,7 +62,8 @@ int kc_then_open(kc_then_t *then, request_rec *r, apr_uint32_t cam)
     if (kc_then_allow(then, r, kc_permission_past(r, cam)) != OK) {
         return DONE;
     }
-    if (kc_query_is(r->args, "small", "1") && kc_past_news(then->past, KC_LAYER_SMALL)) {
+    if (kc_query_is(r->args, "small", "1") &&
+        kc_source_has(kc_config_get(r->server)->source, KC_LAYER_SMALL, cam)) {
         then->layer = KC_LAYER_SMALL;
     }
     return OK;

@@ -33,6 +33,7 @@ export class Tile {
   shown = null;                 /* the newest picture's {us, at} */
   told = false;                 /* the stream has told its state */
   missed = false;               /* the last list was without it */
+  back = false;                 /* it shows the past, whatever its state is now */
   #pending = null;              /* {bitmap, us} for the next paint: the latest wins */
   #painted = 0;                 /* since the last tick */
   #fps = 0;
@@ -69,10 +70,11 @@ export class Tile {
   get live() { return this.state.state === 'live'; }
 
   #say() {
-    const text = words(this.state) || (this.#damaged ? 'The picture is damaged' : this.shown ? '' : 'Waiting for a picture');
+    const text = (this.back ? '' : words(this.state)) || (this.#damaged ? 'The picture is damaged' : this.shown ? '' : 'Waiting for a picture');
     this.note.textContent = text;
     this.element.dataset.state = this.live ? 'live' : this.state.state === 'connecting' || this.state.state === 'waiting' ? 'soon' : 'off';
-    this.element.classList.toggle('dim', !this.live);
+    this.element.classList.toggle('dim', !this.live && !this.back);
+    this.element.classList.toggle('back', this.back);
     this.face.setAttribute('aria-label', `${this.name}, ${text || 'live'}`);
   }
 
@@ -101,6 +103,12 @@ export class Tile {
     if (first) this.#say();
   }
 
+  look(back) {
+    if (this.back === back) return;
+    this.back = back;
+    this.#say();
+  }
+
   damaged() {
     this.#damaged = true;
     this.#say();
@@ -112,6 +120,11 @@ export class Tile {
     this.#painted = 0;
     if (!this.shown) return;
     const age = Math.max(0, (Date.now() + ahead - this.shown.us / 1000) / 1000);
+    if (this.back) {
+      this.facts.textContent = new Date(this.shown.us / 1000).toLocaleTimeString([], { hourCycle: 'h23' });
+      this.element.classList.remove('late');
+      return;
+    }
     this.facts.textContent = this.live
       ? `${this.#fps.toFixed(1)} fps \u00b7 ${age < 10 ? age.toFixed(1) : Math.round(age)} s old` : '';
     this.element.classList.toggle('late', this.live && age > 5);

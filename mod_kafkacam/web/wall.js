@@ -1,6 +1,7 @@
 /* The wall: which cameras, where they stand, which one is large, what is said in words. The line
  * to the server lives in worker.js, one camera's canvas in tile.js. */
 import { arrange } from './layout.js';
+import { Past, parseMoment } from './past.js';
 import { Tile } from './tile.js';
 
 const LIST_MS = 10000;            /* how often cameras may come and go */
@@ -16,12 +17,13 @@ const address = name => {
   url.username = url.password = '';               /* fetch() refuses http://me:secret@host/cameras */
   return url;
 };
-const base = address('base'), cams = data.cams && address('cams'), list = address('list');
+const base = address('base'), cams = data.cams ? address('cams') : null, list = address('list');
 const single = data.single !== undefined;
 const tiles = new Map();          /* by camera, in the order of the list */
 let large = null;                 /* camera number, null: the wall */
 let current = null;               /* roving focus */
 let small = false;                /* the open stream is of the small layer */
+let serial = 0;                   /* of the stream that was asked for last */
 let opened = null;                /* the open stream's URL and cameras, as text */
 let ahead = 0;                    /* the server's clock against ours, ms */
 let tag = null, news = null;      /* of the list: its ETag, its last content */
@@ -74,6 +76,7 @@ function place() {
   if (tiles.has(large ?? current)) tiles.get(large ?? current).face.tabIndex = 0;
   describe();
   sizes();
+  past.focusChanged();
   stream();
 }
 
@@ -93,7 +96,7 @@ function describe() {
   const tile = tiles.get(large);
   const live = [...tiles.values()].filter(t => t.live).length;
   $('title').textContent = document.title = tile ? tile.name : data.title;
-  $('count').textContent = tile || !tiles.size ? '' : live === tiles.size ? `${live} live` : `${live} of ${tiles.size} live`;
+  $('count').textContent = tile || !tiles.size || past.at !== null ? '' : live === tiles.size ? `${live} live` : `${live} of ${tiles.size} live`;
   $('back').hidden = !tile || single;
   $('save').hidden = !tile;
   $('open-chooser').hidden = single;
@@ -119,12 +122,15 @@ function stream() {
   const url = large === null || single ? address('stream') : new URL(`${large}-${large}/stream`, base);
   for (const name of ['fps']) if (query().has(name)) url.searchParams.set(name, query().get(name));
   if (small) url.searchParams.set('small', '1');
+  const { entries, once } = past.query();
+  for (const [name, value] of Object.entries(entries)) url.searchParams.set(name, value);
+  for (const tile of tiles.values()) tile.look(past.at !== null);
   const wanted = visible ? `${url} ${large ?? [...tiles.keys()]}` : null;
   if (wanted === opened) return;
   opened = wanted;
   untold();
   lost(null);
-  worker.postMessage({ url: visible ? url.href : null });
+  worker.postMessage({ url: visible ? url.href : null, once, serial: ++serial });
 }
 
 worker.onmessage = ({ data: it }) => {
@@ -141,7 +147,10 @@ worker.onmessage = ({ data: it }) => {
     }
   } else if ('damaged' in it) {
     tile?.damaged();
+  } else if (it.ended) {
+    past.ended();
   } else if (it.state) {
+    if (past.at !== null && !past.paused && it.serial === serial) past.live();   /* it has reached now */
     if (tile?.update({ ...tile.state, ...it.state })) changed.add(tile);
     if (tile) tile.told = true;
     later(describe);
@@ -183,6 +192,7 @@ function nextPaint() {
     painting = false;
     for (const tile of fresh) {
       tile.paint();
+      if (tile.shown) past.shown(tile.shown.us);
       worker.postMessage({ painted: tile.cam });
     }
     fresh.clear();
@@ -194,6 +204,26 @@ function later(task) {            /* once, however often it was asked for */
   if (!soon.size) setTimeout(() => { const tasks = [...soon]; soon.clear(); tasks.forEach(t => t()); }, 50);
   soon.add(task);
 }
+
+/* The past. */
+
+const past = new Past({
+  camera: () => large ?? current ?? tiles.keys().next().value ?? null,
+  cams,
+  now: () => Date.now() + ahead,
+  clipOf: () => large !== null || single ? new URL(`${large ?? tiles.keys().next().value}.mkv`, cams)
+    : new URL(`${selection([...tiles.keys()])}.zip`, base),
+  again: () => { opened = null; stream(); },
+  address: at => {
+    const wanted = query();
+    if (at === null) wanted.delete('at');
+    else wanted.set('at', at);
+    const text = wanted.toString();
+    history.replaceState(null, '', location.pathname + (text && `?${text}`));
+  },
+  say,
+});
+past.at = parseMoment(query().get('at'));         /* an address that a colleague sent */
 
 /* Words. */
 
@@ -331,6 +361,7 @@ function known(what) {
   }
   showEmpty(what.reason ?? 'none');
   if (!document.body.classList.contains('lost')) lost(null);
+  past.offer(cams !== null && what.cameras.length > 0 && what.cameras.every(camera => camera.past));
   follow();
 }
 
@@ -409,8 +440,9 @@ function enlarge(cam) {
 function save(cam) {
   if (cam === null || !cams) return;
   const link = document.createElement('a');
-  link.href = new URL(`${cam}.jpg`, cams);
-  link.download = `camera-${cam}-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.jpg`;
+  const shown = past.at !== null && tiles.get(cam)?.shown;
+  link.href = new URL(shown ? `${cam}.jpg?at=${(shown.us / 1000).toFixed(3)}` : `${cam}.jpg`, cams);
+  link.download = `camera-${cam}-${(shown ? new Date(shown.us / 1000) : new Date()).toISOString().slice(0, 23).replace(/:/g, '')}.jpg`;
   link.click();
   say('Picture saved');
 }
@@ -463,7 +495,8 @@ document.addEventListener('keydown', event => {
     event.preventDefault();
     move(event.key);
   } else {
-    KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key]?.();
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    (KEYS[key] ?? past.keys()[key])?.();
   }
 });
 $('wall').addEventListener('click', event => {

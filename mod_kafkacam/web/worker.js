@@ -15,6 +15,7 @@ const ready = new Set();          /* slots that could be decoded now, in the ord
 let decoding = 0;
 let line = null;                  /* AbortController of the open stream */
 let tries = 0;
+let serial = 0;                   /* the page's number of the stream that it wants */
 
 const slotOf = cam => {
   if (!slots.has(cam)) slots.set(cam, { cam, next: null, busy: false, width: 1 });
@@ -67,7 +68,7 @@ function take(part) {
   try {
     state = JSON.parse(new TextDecoder().decode(part.body));
   } catch { /* costs this part, not the line */ }
-  if (Number.isInteger(state?.camera)) postMessage({ state });
+  if (Number.isInteger(state?.camera)) postMessage({ state, serial });
 }
 
 /* Why a stream did not open: status is httpd's answer. */
@@ -79,7 +80,8 @@ class Refused extends Error {
   }
 }
 
-async function read(url, mine) {
+/* once: the server ends the stream when it has shown what was asked for. */
+async function read(url, mine, once) {
   const asked = Date.now();
   let silence = setTimeout(() => mine.abort(), SILENCE_MS);
   try {
@@ -92,6 +94,7 @@ async function read(url, mine) {
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
+      if (done && once) return;
       if (done) throw new Error('the server ended the stream');
       clearTimeout(silence);
       silence = setTimeout(() => mine.abort(), SILENCE_MS);
@@ -103,18 +106,19 @@ async function read(url, mine) {
   }
 }
 
-async function keep(url) {
+async function keep(url, once) {
   const mine = line = new AbortController(), begun = performance.now();
   forget();
   try {
-    await read(url, mine);
+    await read(url, mine, once);
+    if (line === mine) postMessage({ ended: true });
   } catch (error) {
     if (line !== mine) return;                    /* closed on purpose, or another one is open */
     if (performance.now() - begun > GOOD_MS) tries = 0;
     const wait = Math.max(1000 * (error.after || 0), (0.5 + Math.random()) * Math.min(1000 * 2 ** tries, 15000));
     tries++;
     postMessage({ lost: error.message, status: error.status ?? 0, wait });
-    setTimeout(() => { if (line === mine) keep(url); }, wait);
+    setTimeout(() => { if (line === mine) keep(url, once); }, wait);
   }
 }
 
@@ -130,8 +134,9 @@ onmessage = ({ data }) => {
     line = null;
     old?.abort();
     tries = 0;
+    serial = data.serial;
     forget();
-    if (data.url) keep(data.url);
+    if (data.url) keep(data.url, data.once);
   } else if ('painted' in data) {
     const slot = slotOf(data.painted);
     slot.busy = false;
