@@ -45,7 +45,7 @@ export class Past {
     this.#listen();
     setInterval(() => this.#load(), TIMES_MS);
     setInterval(() => this.#draw(), 500);
-    new ResizeObserver(() => this.#draw()).observe($('line'));
+    new ResizeObserver(() => { $('peek').hidden = true; this.#draw(); }).observe($('line'));
   }
 
   /* Of a stream's URL. once: it ends by itself. */

@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import os
 import subprocess
-import threading
 import time
 import zipfile
 
