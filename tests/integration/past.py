@@ -28,6 +28,7 @@ class Recording:
             sent.append(feed.producer.send(
                 feed.topic, value=jpeg, partition=number, timestamp_ms=us // 1000,
                 headers=[(name, str(text).encode()) for name, text in marks]))
+            sent[0].get(10)     # a topic just made may refuse it once, and the others would be before it
         self.offsets = [one.get(10).offset for one in sent]
 
     def at(self, place, shift_us=0):
