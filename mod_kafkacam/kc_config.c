@@ -245,6 +245,66 @@ static const char *set_path(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
+/* "https://example.org", with a port perhaps: what a browser writes into Origin (RFC 6454, 6.2), so
+ * small letters and nothing behind it. wildcards: "*." may stand before the name. */
+static int is_origin(const char *text, int wildcards)
+{
+    const char *host = !strncmp(text, "https://", 8)  ? text + 8
+                       : !strncmp(text, "http://", 7) ? text + 7
+                                                      : NULL;
+    const char *end;
+
+    if (!host) {
+        return 0;
+    }
+    host += wildcards && !strncmp(host, "*.", 2) ? 2 : 0;
+    end = *host == '[' ? host + 1 + strspn(host + 1, "0123456789abcdef:.")
+                       : host + strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+    if (*host == '[') {
+        end += *end == ']' ? 1 : -(end - host);
+    }
+    return end > host &&
+           (!*end || (*end == ':' && end[1] && !end[1 + strspn(end + 1, "0123456789")]));
+}
+
+static const char *add_origin(cmd_parms *cmd, void *dir, const char *arg)
+{
+    kc_config_t *config = kc_config_get(cmd->server);
+
+    if (!is_origin(arg, 0)) {
+        return apr_psprintf(
+            cmd->pool,
+            "%s: \"%s\" is not the origin of a site as browsers write it: "
+            "https://name or https://name:port, in small letters, without a slash at "
+            "its end; \"*\" is none, for whoever it lets in has the user's login",
+            cmd->cmd->name, arg);
+    }
+    if (!config->origins) {
+        config->origins = apr_array_make(cmd->pool, 4, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(config->origins, const char *) = arg;
+    return NULL;
+}
+
+static const char *add_ancestor(cmd_parms *cmd, void *dir, const char *arg)
+{
+    kc_config_t *config = kc_config_get(cmd->server);
+    const char *word = !strcasecmp(arg, "self") ? "'self'"
+                       : !strcasecmp(arg, NONE) ? "'none'"
+                                                : arg;
+
+    if (word == arg && !is_origin(arg, 1)) {
+        return apr_psprintf(cmd->pool,
+                            "%s: \"%s\" is not self, none, or a site like https://name, "
+                            "https://*.name or https://name:port",
+                            cmd->cmd->name, arg);
+    }
+    config->frame_ancestors = config->frame_ancestors
+                                  ? apr_pstrcat(cmd->pool, config->frame_ancestors, " ", word, NULL)
+                                  : word;
+    return NULL;
+}
+
 int kc_config_property_is_secret(const char *name)
 {
     /* Names, not a list of those known today: a new one with a password in it is not shown. */
@@ -329,6 +389,11 @@ const command_rec kc_config_commands[] = {
          "topic of the small pictures, default TOPIC.small, or none"),
     AP_INIT_TAKE2("KafkaCamProperty", set_property, NULL, RSRC_CONF,
                   "a librdkafka property for the consumer: NAME VALUE"),
+    AP_INIT_ITERATE("KafkaCamOrigins", add_origin, NULL, RSRC_CONF,
+                    "other sites whose scripts may read with their user's login: https://name ..."),
+    AP_INIT_ITERATE("KafkaCamFrameAncestors", add_ancestor, NULL, RSRC_CONF,
+                    "sites that may show our pages in a frame: self (default), none, https://name "
+                    "..."),
     TEXT("KafkaCamPath", set_path, path, "where single cameras are served, default /cam"),
     RANGE("KafkaCamIdle", set_time, time_ranges[IDLE],
           "how long a camera is fetched after its last viewer left, default 30s"),
@@ -424,6 +489,8 @@ void *kc_config_merge(apr_pool_t *pool, void *base_config, void *add_config)
     config->brokers = add->brokers ? add->brokers : base->brokers;
     config->has_past |= base->has_past;
     config->path = add->path ? add->path : base->path;
+    config->origins = add->origins ? add->origins : base->origins;
+    config->frame_ancestors = add->frame_ancestors ? add->frame_ancestors : base->frame_ancestors;
     if (!add->topic) {
         /* Another topic has another topic's status: the main server's only goes with its video. */
         config->topic = base->topic;

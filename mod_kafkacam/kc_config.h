@@ -45,6 +45,9 @@ typedef struct {
     int least_rate;                /* bytes a second that a client must take of a picture, 0: any */
     int max_wall_cameras;          /* that one wall shows */
 
+    apr_array_header_t *origins; /* of const char *: sites whose scripts may read; NULL: none */
+    const char *frame_ancestors; /* sites that may frame our pages; NULL: this one alone */
+
     int past_cache_mb;  /* pictures of the past that a child keeps, in MiB */
     int has_past;       /* somewhere in this server KafkaCamPast lets somebody look back */
     int hide_forbidden; /* 404 for a camera that a client may not see, as for one that is not */

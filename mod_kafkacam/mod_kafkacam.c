@@ -24,6 +24,7 @@
 #include "kc_permission.h"
 #include "kc_cam.h"
 #include "kc_cameras.h"
+#include "kc_origin.h"
 #include "kc_status.h"
 
 /* A table for each source there will be in the children. */
@@ -194,6 +195,7 @@ static void register_hooks(apr_pool_t *pool)
     kc_viewer_senders(kc_pump_send, kc_blocking_send, kc_pump_make_room);
     kc_pump_register_hooks(pool);
     kc_permission_register_hooks(pool);
+    kc_origin_register_hooks(pool);
     kc_cam_register_hooks(pool);
     kc_cameras_register_hooks(pool);
     kc_status_register_hooks(pool);

@@ -166,7 +166,6 @@ static int serve_picture(request_rec *r, const target_t *target)
 {
     kc_frame_t *frame = newest_picture(r, target, PICTURE_WAIT);
     kc_state_t state;
-    int rc;
 
     if (!frame) {
         return no_picture(r);
@@ -175,7 +174,6 @@ static int serve_picture(request_rec *r, const target_t *target)
     kc_source_state(target->source, target->cam, &state);
     kc_page_set_headers(r);
     ap_set_content_type(r, "image/jpeg");
-    ap_set_content_length(r, (apr_off_t)frame->size);
     apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
     apr_table_setn(r->headers_out, "ETag", kc_then_etag(r, frame));
     apr_table_setn(r->headers_out, "X-KafkaCam-State", kc_state_word(&state));
@@ -183,11 +181,7 @@ static int serve_picture(request_rec *r, const target_t *target)
                    apr_psprintf(r->pool, "%" APR_TIME_T_FMT, frame->captured));
     ap_update_mtime(r, frame->captured);
     ap_set_last_modified(r);
-    rc = ap_meets_conditions(r);
-    if (rc == OK && !r->header_only) {
-        ap_rwrite(frame->data, (int)frame->size, r);
-    }
-    return rc;
+    return kc_page_send_bytes(r, frame->data, frame->size);
 }
 
 static int serve_state(request_rec *r, const target_t *target)

@@ -137,7 +137,6 @@ static int send_list(wall_t *wall)
 {
     request_rec *r = wall->r;
     char *body;
-    int rc;
 
     choose(wall);
     body = list_json(wall);
@@ -145,12 +144,8 @@ static int send_list(wall_t *wall)
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
     apr_table_setn(r->headers_out, "ETag",
                    apr_pstrcat(r->pool, "\"", ap_md5(r->pool, (unsigned char *)body), "\"", NULL));
-    if ((rc = ap_meets_conditions(r)) != OK) {
-        return rc;
-    }
     ap_set_content_type(r, "application/json");
-    ap_rputs(body, r);
-    return OK;
+    return kc_page_send_bytes(r, body, strlen(body));
 }
 
 static int send_page(wall_t *wall)

@@ -4,13 +4,14 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <apr_strings.h>
+#include "kc_origin.h"
 #include "kc_web.h"
 
 /* Scripts may set styles (the tiles' places), markup may not. */
 #define POLICY                                                                                     \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "        \
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "                 \
-    "frame-ancestors 'self'"
+    "frame-ancestors "
 
 const char *kc_page_version(void)
 {
@@ -19,7 +20,8 @@ const char *kc_page_version(void)
 
 void kc_page_set_headers(request_rec *r)
 {
-    apr_table_setn(r->headers_out, "Content-Security-Policy", POLICY);
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   apr_pstrcat(r->pool, POLICY, kc_origin_ancestors(r), NULL));
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->headers_out, "Referrer-Policy", "same-origin");
 }
@@ -29,8 +31,31 @@ int kc_page_check_method(request_rec *r)
     if (r->method_number == M_GET) {
         return OK;
     }
-    ap_allow_methods(r, REPLACE_ALLOW, "GET", "HEAD", NULL);
-    return HTTP_METHOD_NOT_ALLOWED;
+    ap_allow_methods(r, REPLACE_ALLOW, "GET", "HEAD", "OPTIONS", NULL);
+    if (r->method_number != M_OPTIONS) {
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    apr_table_setn(r->headers_out, "Allow", "GET, HEAD, OPTIONS");
+    ap_set_content_length(r, 0);
+    return DONE;
+}
+
+int kc_page_send_bytes(request_rec *r, const char *data, apr_size_t size)
+{
+    apr_bucket_alloc_t *list = r->connection->bucket_alloc;
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, list);
+    int status = ap_meets_conditions(r);
+
+    if (status == OK) {
+        ap_set_content_length(r, (apr_off_t)size);
+        APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_transient_create(data, size, list));
+    }
+    else {
+        r->status = status; /* through the filters, not as an error: a cache wants to see a 304 */
+    }
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(list));
+    ap_pass_brigade(r->output_filters, brigade); /* if it fails, the client is gone */
+    return OK;
 }
 
 int kc_page_send_text(request_rec *r, int status, const char *text)
@@ -60,7 +85,6 @@ int kc_page_send_asset(request_rec *r, const char *rest)
 {
     apr_size_t size = strlen(kc_web_version);
     const kc_web_file_t *file = NULL;
-    int rc;
 
     if (strncmp(rest, kc_web_version, size) == 0 && rest[size] == '/') {
         file = find_file(rest + size + 1);
@@ -71,13 +95,8 @@ int kc_page_send_asset(request_rec *r, const char *rest)
     kc_page_set_headers(r);
     apr_table_setn(r->headers_out, "Cache-Control", "public, max-age=31536000, immutable");
     apr_table_setn(r->headers_out, "ETag", apr_pstrcat(r->pool, "\"", kc_web_version, "\"", NULL));
-    if ((rc = ap_meets_conditions(r)) != OK) {
-        return rc;
-    }
     ap_set_content_type(r, file->type);
-    ap_set_content_length(r, (apr_off_t)file->size);
-    ap_rwrite(file->data, (int)file->size, r);
-    return OK;
+    return kc_page_send_bytes(r, file->data, file->size);
 }
 
 /* The way from the page to path, as HTML text. It starts from the path the browser sees: r->uri

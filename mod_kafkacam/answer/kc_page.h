@@ -42,7 +42,12 @@ int kc_page_send_text(request_rec *r, int status, const char *text);
 /* The headers all of ours have: content is what it says, nothing is loaded from elsewhere. */
 void kc_page_set_headers(request_rec *r);
 
-/* OK, or what to return if r's method is none for reading (405, with Allow). */
+/* Answer r with these bytes, or with 304 or 412 if its conditions and the ETag and Last-Modified
+ * that are set say so, in the way of httpd's own handlers. OK, as the answer is sent. */
+int kc_page_send_bytes(request_rec *r, const char *data, apr_size_t size);
+
+/* OK, or what to return if r's method is none for reading: 405 with Allow; DONE after an answer to
+ * OPTIONS. */
 int kc_page_check_method(request_rec *r);
 
 /* The page's version, for lists: a page that learns of another one loads itself anew. */

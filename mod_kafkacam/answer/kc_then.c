@@ -147,11 +147,8 @@ static const char *address_of(request_rec *r, const kc_frame_t *frame, const cha
 /* The headers and the bytes of a record. */
 static int send_frame(request_rec *r, const kc_frame_t *frame, const char *cache)
 {
-    int rc;
-
     kc_page_set_headers(r);
     ap_set_content_type(r, "image/jpeg");
-    ap_set_content_length(r, (apr_off_t)frame->size);
     apr_table_setn(r->headers_out, "Cache-Control", cache);
     apr_table_setn(r->headers_out, "ETag", kc_then_etag(r, frame));
     apr_table_setn(r->headers_out, "X-Timestamp", number_text(r, frame->captured));
@@ -159,11 +156,7 @@ static int send_frame(request_rec *r, const kc_frame_t *frame, const char *cache
     apr_table_setn(r->headers_out, "X-Seq", number_text(r, (apr_int64_t)frame->seq));
     ap_update_mtime(r, frame->captured);
     ap_set_last_modified(r);
-    rc = ap_meets_conditions(r);
-    if (rc == OK && !r->header_only) {
-        ap_rwrite(frame->data, (int)frame->size, r);
-    }
-    return rc;
+    return kc_page_send_bytes(r, frame->data, frame->size);
 }
 
 static int no_picture(const kc_then_t *then, const kc_past_moment_t *moment)
