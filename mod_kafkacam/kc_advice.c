@@ -1,6 +1,7 @@
 #include "kc_advice.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
 #include <ap_mpm.h>
@@ -109,11 +110,24 @@ void kc_advice_give(server_rec *s)
     look_at_files(s, viewers, children);
 }
 
+/* Is there SetHandler HANDLER in any section, of any server? */
+static int is_handler_set(const ap_directive_t *directive, const char *handler)
+{
+    for (; directive; directive = directive->next) {
+        if ((strcasecmp(directive->directive, "SetHandler") == 0 &&
+             strcmp(directive->args, handler) == 0) ||
+            is_handler_set(directive->first_child, handler)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void look_at_path(server_rec *s)
 {
     const char *path = kc_config_get(s)->path;
 
-    if (kc_config_has_location(s, NULL, KC_HANDLER_CAMERAS) &&
+    if (is_handler_set(ap_conftree, KC_HANDLER_CAMERAS) &&
         !kc_config_has_location(s, path, KC_HANDLER_CAM)) {
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, s,

@@ -497,7 +497,9 @@ void *kc_config_merge(apr_pool_t *pool, void *base_config, void *add_config)
         config->status_topic = add->status_topic ? add->status_topic : base->status_topic;
         config->small_topic = add->small_topic ? add->small_topic : base->small_topic;
     }
-    config->properties = apr_array_append(pool, base->properties, add->properties);
+    /* Other brokers are other people's: they get nobody else's password. */
+    config->properties =
+        add->brokers ? add->properties : apr_array_append(pool, base->properties, add->properties);
     return config;
 }
 
@@ -608,11 +610,11 @@ int kc_config_has_location(const server_rec *s, const char *path, const char *ha
 
     for (i = 0; i < core->sec_url->nelts; i++) {
         core_dir_config *location = ap_get_core_module_config(locations[i]);
-        int here = !path || location_covers(location, path) == (apr_ssize_t)strlen(path);
 
-        /* What an expression will say nobody knows yet: perhaps it is what is looked for there. */
-        if (here && ((path && location->expr_handler) ||
-                     (location->handler && !strcmp(location->handler, handler)))) {
+        /* What an expression will say nobody knows yet. */
+        if (location_covers(location, path) == (apr_ssize_t)strlen(path) &&
+            (location->expr_handler ||
+             (location->handler && !strcmp(location->handler, handler)))) {
             return 1;
         }
     }

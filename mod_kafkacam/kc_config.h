@@ -92,8 +92,7 @@ const char *kc_config_tail(request_rec *r, const char *handler, const char **bas
  * known yet. */
 int kc_config_sets_handler(request_rec *r, const char *handler);
 
-/* Is there a <Location "PATH"> in s that sets handler? path NULL: any <Location>, LocationMatch
- * too. After the configuration was read. */
+/* Is there a <Location "PATH"> in s that sets handler? After the configuration was read. */
 int kc_config_has_location(const server_rec *s, const char *path, const char *handler);
 
 /* Is this a property librdkafka takes? NULL, or what is wrong with it. Set while the module's

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import requests
 
 import stack
 
@@ -100,3 +101,22 @@ def test_walls_that_would_show_nothing_are_said(configtest):
     assert text.count("KC2034") == 1
     assert '<Location "/live">' in text
     assert "KC2034" not in configtest("")[1]
+
+
+@pytest.mark.expects_log("KC2011")
+def test_a_virtual_host_with_brokers_of_its_own_inherits_no_password(broker, feed, make_httpd):
+    """The main server's brokers want SASL, the virtual host's know nothing of it and serve it."""
+    port = stack.free_port()
+    make_httpd(broker, children=1, snippet=f"""
+KafkaCamProperty security.protocol SASL_PLAINTEXT
+KafkaCamProperty sasl.mechanism PLAIN
+KafkaCamProperty sasl.username main
+KafkaCamProperty sasl.password secret
+Listen 127.0.0.1:{port}
+<VirtualHost *:{port}>
+    KafkaCamBrokers {broker.address}
+</VirtualHost>
+""")
+    feed.picture(3)
+    stack.wait_for(lambda: requests.get(f"http://127.0.0.1:{port}/cam/3.jpg", timeout=10).ok, 30,
+                   "a picture from the virtual host")
