@@ -16,7 +16,7 @@
 #include "kc_viewer.h"
 
 /* How long a list waits in a child that has just begun, till it knows the cameras. */
-#define SETTLE_WAIT apr_time_from_sec(1)
+#define SETTLE_WAIT apr_time_from_sec(2)
 
 /* A request, as its URL and httpd's answers about permission make it. */
 typedef struct {
@@ -29,6 +29,7 @@ typedef struct {
     apr_uint32_t *cams; /* those of the selection that exist and may be seen */
     apr_size_t count;
     apr_size_t known; /* how many exist at all */
+    int settled;      /* 0: this child does not know them all yet */
     char *has_past;  /* of each of cams: one may look back at it */
     apr_size_t seen; /* of them, filled in so far */
     apr_interval_time_t back; /* how far back one may look, at all of cams */
@@ -64,7 +65,7 @@ static void choose_those(wall_t *wall, kc_selection_ask_fn *ask)
     apr_pool_t *pool = wall->r->pool;
     apr_array_header_t *known;
 
-    kc_source_settle(wall->config->source, SETTLE_WAIT);
+    wall->settled = kc_source_settle(wall->config->source, SETTLE_WAIT);
     known = kc_source_cameras(wall->config->source, pool);
     wall->known = (apr_size_t)known->nelts;
     wall->cams = apr_palloc(pool, (wall->known + 1) * sizeof(*wall->cams));
@@ -133,12 +134,24 @@ static char *list_json(const wall_t *wall)
     return apr_array_pstrcat(pool, text, '\0');
 }
 
+/* Whoever has known all cameras for hours, from another child, must not be told that they are
+ * gone; and a stream keeps the cameras that it began with. */
+static int not_yet(request_rec *r)
+{
+    apr_table_setn(r->headers_out, "Retry-After", "2");
+    return kc_page_send_text(r, HTTP_SERVICE_UNAVAILABLE,
+                             "The server has just begun and asks Kafka which cameras there are.");
+}
+
 static int send_list(wall_t *wall)
 {
     request_rec *r = wall->r;
     char *body;
 
     choose(wall);
+    if (!wall->settled) {
+        return not_yet(r);
+    }
     body = list_json(wall);
     kc_page_set_headers(r);
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
@@ -201,6 +214,9 @@ static int send_stream(wall_t *wall)
                                  "fps is pictures per second, above 0 and at most 1000.");
     }
     choose_those(wall, kc_replay_is_wanted(r) ? may_look_back : may_see);
+    if (!wall->settled) {
+        return not_yet(r);
+    }
     if (wall->count == 0) {
         return refuse_stream(wall);
     }

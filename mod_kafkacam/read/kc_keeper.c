@@ -638,6 +638,7 @@ int kc_keeper_settle(kc_keeper_t *keeper, apr_interval_time_t wait)
 {
     apr_time_t until = apr_time_now() + wait;
     apr_time_t now;
+    int settled;
 
     if (kc_keeper_knows_all(keeper)) {
         return 1;
@@ -647,6 +648,8 @@ int kc_keeper_settle(kc_keeper_t *keeper, apr_interval_time_t wait)
            (now = apr_time_now()) < until && until - now <= wait && now - keeper->started < YOUNG) {
         apr_thread_cond_timedwait(keeper->round_over, keeper->lock, until - now);
     }
+    settled = kc_keeper_knows_all(keeper) || keeper->health.away ||
+              apr_time_now() - keeper->started >= YOUNG;
     apr_thread_mutex_unlock(keeper->lock);
-    return kc_keeper_knows_all(keeper);
+    return settled;
 }

@@ -50,8 +50,8 @@ int kc_keeper_reaches(kc_keeper_t *keeper, int topic, apr_uint32_t partition);
  * over. */
 void kc_keeper_look(kc_keeper_t *keeper, apr_interval_time_t wait);
 
-/* Wait until all is known, or wait is over, or Kafka is known to be away, or the child is old
- * enough for what it knows to be all it will. 1: all is known. */
+/* Wait until all is known, or Kafka is known to be away, or the child is old enough for what it
+ * knows to be all it will: 1. 0: none of these, and wait is over. */
 int kc_keeper_settle(kc_keeper_t *keeper, apr_interval_time_t wait);
 
 #endif

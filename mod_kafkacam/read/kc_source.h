@@ -56,9 +56,9 @@ kc_source_answer_t kc_source_find(kc_source_t *source, apr_uint32_t cam);
  * kc_source_find() may know it then. */
 void kc_source_look(kc_source_t *source, apr_interval_time_t wait);
 
-/* Wait until topics and states have been read once, or wait is over, or Kafka is known to be away.
- * For a list of all cameras: in the first moments of a child there would be none. Does not wait in
- * a child that is older than that, whatever Kafka withholds. 1: all is known. */
+/* Wait until topics and states have been read once, or Kafka is known to be away. For a list of all
+ * cameras: in the first moments of a child there would be none. Does not wait in a child that is
+ * older than that, whatever Kafka withholds. 0: wait is over, and a list would say too little. */
 int kc_source_settle(kc_source_t *source, apr_interval_time_t wait);
 
 /* The cameras a list should show, in rising order: an array of apr_uint32_t. Fewer than
