@@ -98,7 +98,8 @@ apr_status_t kc_counters_cameras_create(kc_counters_cameras_t **result, apr_uint
 void kc_counters_camera_add(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_int64_t offset,
                             kc_counters_outcome_t outcome, apr_size_t size, apr_time_t time);
 
-/* This child fetches cam: to be said every second. */
+/* This child fetches cam: to be said at least every two seconds, as the status page forgets it
+ * after three. */
 void kc_counters_camera_fetched(kc_counters_cameras_t *cameras, apr_uint32_t cam, apr_time_t now);
 
 void kc_counters_camera_read(kc_counters_cameras_t *cameras, apr_uint32_t cam,

@@ -24,7 +24,7 @@ typedef struct kc_frame_t {
         number;         /* set by the hub on publication: counts up from 1, all kinds of a camera */
     apr_uint64_t nth;   /* set by the hub too: counts up from 1, this kind of this camera alone */
     apr_int64_t offset; /* in the camera's partition, -1: not from Kafka */
-    apr_time_t captured; /* the producer's word: header "us", else the record's timestamp */
+    apr_time_t captured; /* the producer's word, as far as it is believed (kc_wire_captured) */
     apr_time_t arrived;  /* here */
     apr_uint64_t seq;    /* header "seq", 0: not said */
     apr_uint64_t epoch_ms;

@@ -39,8 +39,8 @@ apr_status_t kc_state_record_parse(kc_status_record_t *record, const char *text,
 
 typedef enum {
     KC_STATE_UNKNOWN, /* nothing has ever been heard of it */
-    KC_STATE_LIVE,    /* a picture arrived within KafkaCamStaleAfter */
-    KC_STATE_OFFLINE, /* there were pictures, now there are none */
+    KC_STATE_LIVE,    /* a sign of life came lately (kc_life.h), or the producer just said so */
+    KC_STATE_OFFLINE, /* there were signs, or the producer says it streams; now none come */
     KC_STATE_TOLD,    /* the producer's own word */
     KC_STATES
 } kc_state_word_t;
