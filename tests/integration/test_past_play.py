@@ -11,7 +11,7 @@ import past
 
 @pytest.fixture
 def looking_back(broker, feed, make_httpd):
-    return make_httpd(broker, locations=past.LOOKS_BACK)
+    return make_httpd(broker, locations=past.LOOKS_BACK, children=1)     # which knows all its cameras
 
 
 def parts(stream, count=None):
