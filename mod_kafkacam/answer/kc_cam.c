@@ -189,13 +189,14 @@ static int serve_state(request_rec *r, const target_t *target)
     kc_frame_t *frame = newest_picture(r, target, JSON_WAIT);
     kc_state_t state;
     char *json;
+    int past;
 
     kc_source_state(target->source, target->cam, &state);
     json = kc_state_json(&state, frame, apr_time_now(), r->pool);
-    if (kc_config_get(r->server)->past && kc_permission_past(r, target->cam) > 0) {
-        json[strlen(json) - 1] = '\0'; /* as a wall's list says it */
-        json = apr_pstrcat(r->pool, json, ",\"past\":true}", NULL);
-    }
+    json[strlen(json) - 1] = '\0'; /* as a wall's list says them */
+    past = kc_config_get(r->server)->past && kc_permission_past(r, target->cam) > 0;
+    json = apr_pstrcat(r->pool, json, ",\"page\":\"", kc_page_version(), "\"",
+                       past ? ",\"past\":true}" : "}", NULL);
     kc_frame_unref(frame);
     kc_page_set_headers(r);
     ap_set_content_type(r, "application/json");

@@ -60,6 +60,14 @@ static int may_look_back(void *baton, apr_uint32_t cam)
     return back > 0;
 }
 
+/* For the page without JavaScript, which shows so many at most: nobody is asked about the others. */
+static int may_be_plain(void *baton, apr_uint32_t cam)
+{
+    wall_t *wall = baton;
+
+    return wall->seen < KC_PAGE_PLAIN_MAX && kc_permission_may_see(wall->r, cam) && ++wall->seen;
+}
+
 static void choose_those(wall_t *wall, kc_selection_ask_fn *ask)
 {
     apr_pool_t *pool = wall->r->pool;
@@ -170,7 +178,7 @@ static int send_page(wall_t *wall)
     kc_page_t page = { 0 };
     kc_state_t state;
 
-    choose(wall);
+    choose_those(wall, may_be_plain);
     page.title = "Cameras";
     page.base = apr_pstrcat(pool, wall->base, "/", NULL);
     page.list = apr_pstrcat(pool, own, "list.json", NULL);

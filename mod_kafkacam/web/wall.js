@@ -302,7 +302,7 @@ async function poll() {
     if (answer.status === 200) {
       const body = await answer.json();
       tag = answer.headers.get('ETag');
-      known(single ? { cameras: [body], page: data.page, kafka: true } : body);
+      known(single ? { cameras: [body], page: body.page, kafka: true } : body);
     } else if (answer.status === 401 || answer.status === 403) {
       tag = null;
       known({ cameras: [], reason: 'refused', page: data.page });

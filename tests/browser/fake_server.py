@@ -93,6 +93,13 @@ class Fake:
         rest = path.removeprefix("/cameras").strip("/")
         if path.startswith("/cam/") and path.endswith(".jpg"):
             return self.send(handler, picture(int(path[5:-4]), 0), "image/jpeg")
+        if path.startswith("/cam/") and path.endswith(".json"):
+            body = {**self.cameras[int(path[5:-5]) - 1], "page": self.page}
+            return self.send(handler, json.dumps(body).encode(), "application/json", self.list_status)
+        if path.startswith("/cam/") and path.endswith("/stream"):
+            return self.serve_stream(handler, "{0}-{0}".format(path[5:-7]))
+        if path.startswith("/cam/") and path.endswith("/"):
+            return self.send(handler, self.html(path, "", path.rstrip("/")), "text/html; charset=utf-8")
         if rest.startswith("-/"):
             name = rest.rsplit("/", 1)[1]
             return self.send(handler, (WEB / name).read_bytes(), TYPES[name.rsplit(".", 1)[1]])
@@ -109,11 +116,14 @@ class Fake:
         return self.send(handler, self.html(path, rest), "text/html; charset=utf-8")
 
     @staticmethod
-    def html(path, selection):
+    def html(path, selection, single=None):
         base = "/cameras/"
         own = base + (selection + "/" if selection else "")
         data = (f' data-title="Cameras" data-page="fake" data-base="{base}" data-list="{own}list.json"'
                 f' data-all="{base}list.json" data-stream="{own}stream" data-cams="/cam/"')
+        if single:
+            data = (f' data-title="Camera" data-page="fake" data-base="{base}" data-list="{single}.json"'
+                    f' data-stream="{single}/stream" data-cams="/cam/" data-single')
         text = (WEB / "index.html").read_text()
         for mark, value in {"DATA": data, "TITLE": "Cameras", "ASSETS": base + "-/x/", "NOSCRIPT": ""}.items():
             text = text.replace(f"@{mark}@", value)

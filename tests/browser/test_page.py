@@ -366,6 +366,15 @@ def test_silence_is_a_dead_line(browser, fake):
     assert 20 < time.monotonic() - begin < 35
 
 
+def test_a_single_cameras_page_takes_a_new_version_too(browser, fake):
+    browser.open(fake.url + "/cam/1/")
+    live(browser, 1)
+    browser.js("window.mine = 1")
+    fake.page = "newer"
+    wait_for(lambda: browser.js("return window.mine") is None, 25, "a reload")
+    live(browser, 1)
+
+
 def test_a_new_version_of_the_page_is_taken_once(browser, fake):
     browser.open(fake.url + "/cameras")
     live(browser, 4)
