@@ -14,7 +14,7 @@ wire="kc_wire kc_marks"
 shared="$wire clock mem once log value settings job kafka url"
 supervisor="$shared conf catalog topics status notify process slot supervisor main"
 camera="$shared options sandbox picture gop address tls line ports jfif digest rtsp sdp rtp depacket_unit depacket_parts depacket_nal depacket_jpeg depacket session decode pace scale colour jpeg sink outlet meter camera"
-module="$wire kc_thread kc_child kc_config kc_counters kc_moment kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_life kc_roster kc_verdict kc_reach kc_blocks kc_kafka kc_record kc_past kc_lag kc_feed kc_keeper kc_source kc_mjpeg kc_choice kc_playback kc_lease kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_step kc_channels kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_time kc_query kc_mkv kc_zip kc_permission kc_origin kc_web kc_page kc_then kc_replay kc_times kc_clip kc_cam kc_cameras kc_status mod_kafkacam"
+module="$wire kc_thread kc_child kc_config kc_counters kc_moment kc_frame kc_hub kc_doorbell kc_jpeg kc_state kc_notice kc_life kc_roster kc_verdict kc_reach kc_blocks kc_kafka kc_record kc_past kc_lag kc_feed kc_keeper kc_painter kc_source kc_mjpeg kc_choice kc_playback kc_lease kc_bucket kc_http1 kc_clients kc_advice kc_timers kc_stopwatch kc_step kc_channels kc_viewer kc_blocking kc_line kc_grave kc_asker kc_pump kc_selection kc_time kc_query kc_mkv kc_zip kc_permission kc_origin kc_web kc_page kc_then kc_replay kc_times kc_clip kc_cam kc_cameras kc_status mod_kafkacam"
 
 module_sources=$(find mod_kafkacam -name '*.[ch]' ! -name kc_web.c)
 sources="$(find wire producer -name '*.[ch]') $module_sources"

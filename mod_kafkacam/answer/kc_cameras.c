@@ -60,7 +60,7 @@ static int may_look_back(void *baton, apr_uint32_t cam)
     return back > 0;
 }
 
-/* For the page without JavaScript, which shows so many at most: nobody is asked about the others. */
+/* For the page without JavaScript, which shows so many at most: nobody is asked about others. */
 static int may_be_plain(void *baton, apr_uint32_t cam)
 {
     wall_t *wall = baton;

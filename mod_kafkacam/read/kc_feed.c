@@ -679,15 +679,11 @@ static void on_event(const kc_kafka_event_t *event)
 
 /* ---- The thread ---- */
 
-/* 1: there is more to do at once. */
-static int tick(kc_feed_t *feed, apr_time_t now)
+static void tick(kc_feed_t *feed, apr_time_t now)
 {
-    int notices = kc_roster_tick(feed->roster, kc_moment_now(), feed->scratch);
-
-    kc_counters_add(KC_COUNTER_NOTICES, notices);
+    kc_roster_tick(feed->roster, kc_moment_now(), feed->scratch);
     apr_pool_clear(feed->scratch);
     kc_lag_tick(&feed->lag, feed->s, now);
-    return notices == KC_ROSTER_NOTICES;
 }
 
 /* States are waiting to be read, or there may be some. */
@@ -723,7 +719,8 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
         }
         if (now >= next || next - now > apr_time_from_msec(TICK_MS)) {
             tend_partitions(feed, kc_moment_now());
-            next = now + (tick(feed, now) ? 0 : apr_time_from_msec(TICK_MS));
+            tick(feed, now);
+            next = now + apr_time_from_msec(TICK_MS);
         }
         take(feed, next);
         kc_kafka_poll(feed->kafka);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include "kc_notice.h"
@@ -545,46 +546,72 @@ static void tick_camera(kc_roster_t *roster, apr_uint32_t cam, kc_moment_t now, 
     }
 }
 
-/* 1 if an offline picture was made. */
-static int tick_view(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, kc_moment_t now)
+/* Should viewers see an offline picture that they have not got yet? With the lock. */
+static int wants_notice(const kc_roster_t *roster, const view_t *view, kc_steady_t now)
+{
+    return !view->notice_out && kc_life_is_judged(&view->life, &roster->rules, now) &&
+           !kc_life_is_live(&view->life, &roster->rules, now);
+}
+
+/* Painted without the lock. Published with it, because a picture is told to the roster before it is
+ * published: so a notice that is out of date by then is never the last word. 1 if there is one. */
+static int paint(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam, kc_moment_t now)
 {
     view_t *view = enter(roster, layer, cam);
     apr_time_t since = view->life.picture.wall;
     apr_uint32_t width = view->width;
     apr_uint32_t height = view->height;
+    kc_frame_t *notice;
     kc_state_t state;
+    int wanted = wants_notice(roster, view, now.steady);
 
-    if (view->notice_out || !kc_life_is_judged(&view->life, &roster->rules, now.steady) ||
-        kc_life_is_live(&view->life, &roster->rules, now.steady)) {
-        leave(roster);
+    if (wanted) {
+        describe(roster, &roster->cameras[cam], cam, now.steady, &state);
+    }
+    leave(roster);
+    if (!wanted) {
         return 0;
     }
-    view->notice_out = 1;
-    describe(roster, &roster->cameras[cam], cam, now.steady, &state);
-    leave(roster);
     if (!width || !height) {
         width = state.width;
         height = state.height;
     }
-    kc_hub_publish(roster->hubs[layer],
-                   kc_notice_create(cam, state.name, since, now.wall, width, height));
-    return 1;
+    notice = kc_notice_create(cam, state.name, since, now.wall, width, height);
+    view = enter(roster, layer, cam);
+    wanted = wants_notice(roster, view, now.steady);
+    if (wanted) {
+        view->notice_out = 1;
+        kc_hub_publish(roster->hubs[layer], notice);
+    }
+    leave(roster);
+    if (!wanted) {
+        kc_frame_unref(notice);
+    }
+    return wanted;
 }
 
-int kc_roster_tick(kc_roster_t *roster, kc_moment_t now, apr_pool_t *scratch)
+int kc_roster_paint(kc_roster_t *roster, kc_moment_t now, apr_uint32_t *stop)
 {
     apr_uint32_t cam;
     int layer, made = 0;
 
-    for (cam = 0; cam < roster->cams; cam++) {
-        tick_camera(roster, cam, now, scratch);
-        for (layer = 0; layer < KC_LAYERS && made < KC_ROSTER_NOTICES; layer++) {
+    for (cam = 0; cam < roster->cams && !apr_atomic_read32(stop); cam++) {
+        for (layer = 0; layer < KC_LAYERS; layer++) {
             if (roster->hubs[layer]) {
-                made += tick_view(roster, (kc_layer_t)layer, cam, now);
+                made += paint(roster, (kc_layer_t)layer, cam, now);
             }
         }
     }
     return made;
+}
+
+void kc_roster_tick(kc_roster_t *roster, kc_moment_t now, apr_pool_t *scratch)
+{
+    apr_uint32_t cam;
+
+    for (cam = 0; cam < roster->cams; cam++) {
+        tick_camera(roster, cam, now, scratch);
+    }
 }
 
 /* ---- Questions ---- */

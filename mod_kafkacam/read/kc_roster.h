@@ -64,12 +64,12 @@ void kc_roster_empty(kc_roster_t *roster, kc_layer_t layer, apr_uint32_t cam);
 void kc_roster_ends(kc_roster_t *roster, kc_layer_t layer, const apr_int64_t *ends,
                     apr_uint32_t count, kc_moment_t now);
 
-/* Look at the time: publish what changed, to be called a few times a second. Returns how many
- * offline pictures were made; after KC_ROSTER_NOTICES there may be more to make: call again
- * soon. */
-#define KC_ROSTER_NOTICES                                                                          \
-    16 /* one takes a millisecond or a few, and other cameras' pictures wait */
-int kc_roster_tick(kc_roster_t *roster, kc_moment_t now, apr_pool_t *scratch);
+/* Look at the time: publish what changed, to be called a few times a second. */
+void kc_roster_tick(kc_roster_t *roster, kc_moment_t now, apr_pool_t *scratch);
+
+/* Make the offline pictures that are due and publish them, until *stop (atomic) is not 0. One takes
+ * a millisecond or some, so not in a thread that pictures wait for. Returns how many. */
+int kc_roster_paint(kc_roster_t *roster, kc_moment_t now, apr_uint32_t *stop);
 
 /* Questions. */
 

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include "kc_feed.h"
 #include "kc_kafka.h"
+#include "kc_painter.h"
 
 struct kc_source_t {
     const kc_config_t *config; /* none of these change after the start */
@@ -12,6 +13,7 @@ struct kc_source_t {
     kc_roster_t *roster;
     kc_feed_t *feed;
     kc_keeper_t *keeper;
+    kc_painter_t *painter;
 };
 
 /* ---- Start and end ---- */
@@ -49,12 +51,14 @@ int kc_source_fits(const kc_config_t *one, const kc_config_t *other)
 
 void kc_source_abandon(kc_source_t *source)
 {
+    kc_painter_abandon(source->painter);
     kc_keeper_abandon(source->keeper);
     kc_feed_abandon(source->feed);
 }
 
 void kc_source_stopping(kc_source_t *source)
 {
+    kc_painter_stopping(source->painter);
     kc_keeper_stopping(source->keeper);
     kc_feed_stopping(source->feed);
 }
@@ -63,9 +67,10 @@ static apr_status_t stop(void *data)
 {
     kc_source_t *source = data;
 
-    if (source->keeper) {
+    if (source->painter) {
         kc_source_stopping(source); /* both at once: then it takes as long as the slower one */
     }
+    kc_painter_close(source->painter);
     kc_keeper_close(source->keeper);
     kc_feed_close(source->feed);
     kc_kafka_close(source->kafka);
@@ -93,10 +98,11 @@ static apr_status_t set_up(kc_source_t *source, apr_pool_t *pool, server_rec *s)
                              pool)) ||
         (rv = kc_keeper_create(&source->keeper, source->kafka, source->feed, config, source->roster,
                                s, pool)) ||
-        (rv = kc_feed_start(source->feed, pool))) {
+        (rv = kc_feed_start(source->feed, pool)) ||
+        (rv = kc_keeper_start(source->keeper, pool))) {
         return rv;
     }
-    return kc_keeper_start(source->keeper, pool);
+    return kc_painter_start(&source->painter, source->roster, pool);
 }
 
 apr_status_t kc_source_start(kc_source_t **result, const kc_config_t *config, apr_pool_t *pchild,
