@@ -403,7 +403,7 @@ void kc_kafka_topic_reopen(kc_kafka_topic_t *topic)
 
 kc_kafka_queue_t *kc_kafka_queue_open(kc_kafka_t *kafka, apr_pool_t *pool)
 {
-    kc_kafka_queue_t *queue = apr_palloc(pool, sizeof(*queue));
+    kc_kafka_queue_t *queue = apr_pcalloc(pool, sizeof(*queue));
 
     queue->queue = rd_kafka_queue_new(kafka->client);
     return queue;
@@ -488,23 +488,31 @@ void kc_kafka_take(kc_kafka_queue_t *queue, int wait_ms, kc_kafka_handler_fn *ha
     rd_kafka_consume_callback_queue(queue->queue, wait_ms, hand_over, &handler);
 }
 
+/* What is handed over so far, and to whom. */
+typedef struct {
+    kc_kafka_handler_fn *handler;
+    int taken, most;
+} some_t;
+
+static void hand_over_some(rd_kafka_message_t *message, void *baton)
+{
+    some_t *some = baton;
+
+    hand_over(message, &some->handler);
+    if (++some->taken >= some->most) {
+        rd_kafka_yield(NULL); /* of this thread's callbacks; the client does not matter */
+    }
+}
+
+/* Not by rd_kafka_consume_batch_queue(): that one gives a partition's errors to the error callback,
+ * and nobody would hear that a topic was deleted. */
 int kc_kafka_take_some(kc_kafka_queue_t *queue, int most, kc_kafka_handler_fn *handler)
 {
-    rd_kafka_message_t *messages[64];
-    int room = (int)(sizeof(messages) / sizeof(messages[0]));
-    int i, count, taken = 0;
+    some_t some = { .handler = handler, .most = most };
 
-    do {
-        int wanted = most - taken < room ? most - taken : room;
-
-        count = (int)rd_kafka_consume_batch_queue(queue->queue, 0, messages, (size_t)wanted);
-        for (i = 0; i < count; i++) {
-            hand_over(messages[i], &handler);
-            rd_kafka_message_destroy(messages[i]);
-        }
-        taken += count > 0 ? count : 0;
-    } while (count == room && taken < most);
-    return taken;
+    kc_thread_own(&queue->thread);
+    rd_kafka_consume_callback_queue(queue->queue, 0, hand_over_some, &some);
+    return some.taken;
 }
 
 void kc_kafka_wake(kc_kafka_queue_t *queue)
