@@ -83,13 +83,21 @@ def test_methods(four):
         assert status == 200 and body == "" and "Content-Type" in headers
 
 
-@pytest.mark.parametrize("path", ["/cameras", "/cameras/2", "/cameras.json", "/cameras/stream", "/cameras/x", "/cam/1/"])
+@pytest.mark.parametrize("path", ["/cameras", "/cameras/2", "/cameras.json", "/cameras/x", "/cam/1/"])
 def test_headers_let_nothing_in_from_elsewhere(four, path):
     _, headers, _ = ask(four, path)
     policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["worker-src"] == "'self'"
     assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/cameras/stream", "/cam/1", "/cam/1/stream"])
+def test_a_stream_that_is_opened_as_a_page_can_do_nothing(four, path):
+    _, headers, _ = ask(four, path, "HEAD")
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'" and policy["sandbox"] == ""
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_a_rate_that_is_none_is_refused(four):

@@ -191,11 +191,11 @@ def test_without_javascript_six_pictures_are_shown(browser, wall):
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.driver.execute_cdp_cmd("Page.navigate", {"url": wall.url()})
     # No script can tell before, not even ours.
-    wait_for(lambda: str(browser.driver.execute_cdp_cmd("DOM.getDocument", {"depth": -1})).count("'FIGCAPTION'") == 6)
+    wait_for(lambda: str(browser.driver.execute_cdp_cmd("DOM.getDocument", {"depth": -1})).count("'FIGCAPTION'") == 7)     # and the bar's
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    shown = wait_for(lambda: len(found := browser.js(marks.READ_JS + "return [...document.images].map(readMarks)")) == 6 and all(found) and found)
+    shown = wait_for(lambda: len(found := browser.js(marks.READ_JS + "return [...document.querySelectorAll('.plain img')].map(readMarks)")) == 6 and all(found) and found)
     assert [mark[0] for mark in shown] == [1, 2, 3, 4, 5, 6]
-    assert browser.js("return document.querySelector('figcaption').textContent") == "<b>Gate</b>"
+    assert browser.js("return document.querySelector('.plain figcaption').textContent") == "<b>Gate</b>"
 
 
 ALICE = urllib.parse.quote("alice") + ":wonder"
